@@ -1,0 +1,92 @@
+"""One DAG per monitor file: query the connection log, check the threshold, alert only where somebody breached.
+
+    query_auth_failures -> check_threshold -> publish_alert | no_alert
+
+What is evaluated, measured, decided and written lives in the package in plugins/ and in include/sql.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, task
+
+from redshift_auth_alert import airflow_run
+from redshift_auth_alert.operators import RedshiftSQLOperator
+from redshift_auth_alert.settings import Monitor, load_monitors
+from redshift_auth_alert.timetable import SettledIntervalTimetable
+
+HERE = Path(__file__).resolve().parent
+# On MWAA include/ lies inside dags/, in a checkout beside it.
+INCLUDE = HERE / "include" if (HERE / "include").is_dir() else HERE.parent / "include"
+
+
+def build_dag(monitor: Monitor) -> DAG:
+    """Return the DAG of one monitor."""
+    settings = monitor.settings
+    run = airflow_run.Macros(monitor)
+    with DAG(
+        dag_id=monitor.dag_id,
+        description=f"Alerts on {settings.threshold} authentication failures within {settings.window_minutes} minutes",
+        doc_md=__doc__ + f"\nMonitor: `{monitor.file.name}`, environment: {settings.environment}.",
+        schedule=SettledIntervalTimetable(
+            settings.schedule,
+            settle=timedelta(minutes=settings.settle_minutes),
+            max_catchup=timedelta(hours=settings.max_catchup_hours),
+            window=timedelta(minutes=settings.window_minutes),
+        ),
+        start_date=settings.start_date,
+        catchup=False,  # the timetable catches up, within bounds
+        max_active_runs=4,
+        params=airflow_run.params(settings),
+        template_searchpath=str(INCLUDE),
+        user_defined_macros=run.macros,
+        render_template_as_native_obj=False,
+        tags=["redshift", "security", settings.environment],
+        default_args={
+            "owner": "security",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=5),
+            "execution_timeout": timedelta(minutes=10),
+            "on_failure_callback": SnsNotifier(
+                aws_conn_id=settings.aws_conn_id,
+                target_arn=run.topic,
+                subject="{{ failure_message().subject }}",
+                message="{{ failure_message().body }}",
+            ),
+        },
+    ) as dag:
+        query_auth_failures = RedshiftSQLOperator(
+            task_id="query_auth_failures",
+            conn_id="{{ evaluation().settings.conn_id }}",
+            sql="sql/auth_failures.sql",
+        )
+
+        @task.branch
+        def check_threshold(table: dict, **context) -> str:
+            from redshift_auth_alert.check import check_threshold  # pandas: seconds that only this task should pay
+
+            return check_threshold(table, run.evaluation(context), context["ti"])
+
+        publish_alert = SnsPublishOperator(
+            task_id="publish_alert",
+            aws_conn_id=settings.aws_conn_id,
+            target_arn=run.topic,
+            subject="{{ ti.xcom_pull(task_ids='check_threshold', key='subject') }}",
+            message="{{ ti.xcom_pull(task_ids='check_threshold', key='body') }}",
+        )
+        check_threshold(query_auth_failures.output) >> [publish_alert, EmptyOperator(task_id="no_alert")]
+    return dag
+
+
+monitors, problems = load_monitors(INCLUDE / "monitors")
+for monitor in monitors:
+    globals()[monitor.dag_id] = build_dag(monitor)
+if problems:
+    invalid_monitors = airflow_run.ImportErrorDAG(problems)

@@ -1,0 +1,255 @@
+{#-
+  Measures authentication failures over one interval [start, end) and says what the log shows of it.
+
+  Returns one row per group whose count reached the threshold, the worst first, beside the true totals and the
+  coverage; with no such group, one row that holds the coverage alone. Runs on Redshift and on PostgreSQL.
+
+  Why it is exact: a failure at t counts in (t - W, t], so it is +1 at t and -1 at t + W. Over the merged steps, with
+  the -1 first where both fall on one moment, the running sum is the number of failures in the window at that moment.
+  Steps are scanned from start - 2W, because a count at start - W, which tells new from ongoing, looks back one W more.
+-#}
+{%- set run = evaluation() -%}
+{%- set groups = run.settings.group_by -%}
+{%- set threshold = run.settings.threshold -%}
+{%- set source = 'sql/sources/' ~ run.settings.source ~ '.sql' -%}
+{%- macro moment(value) -%} TIMESTAMP '{{ value.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endmacro -%}
+{%- macro columns(of) -%} {% for name in groups %}{{ of }}.{{ name }} AS group_{{ name }}, {% endfor %} {%- endmacro -%}
+{%- macro group(of) -%} {% for name in groups %}{{ of }}group_{{ name }}{{ ", " if not loop.last }}{% endfor %} {%- endmacro -%}
+{%- macro same_group(a, b) -%}
+    {% for name in groups %}{{ a }}.group_{{ name }} = {{ b }}.group_{{ name }}{{ " AND " if not loop.last }}{% endfor %}
+{%- endmacro -%}
+{%- set start, end = moment(run.interval.start), moment(run.interval.end) -%}
+{%- set before = moment(run.interval.start - run.window) -%}
+{#- When a failure leaves the window. -#}
+{%- set expires_at = "occurred_at + INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
+
+WITH normalised AS (
+    -- IPv4-mapped addresses (::ffff:10.0.0.1) count as the IPv4 address that they are.
+    SELECT
+        event,
+        occurred_at,
+        CASE
+            WHEN LOWER(SUBSTRING(remote_address, 1, 7)) = '::ffff:' AND POSITION('.' IN remote_address) > 0
+                THEN SUBSTRING(remote_address, 8)
+            ELSE remote_address
+        END AS remote_host,
+        user_name,
+        database_name
+    FROM (
+        {% include source %}
+    ) AS connection_log
+    WHERE occurred_at >= {{ moment(run.scan_start) }}
+        AND occurred_at < {{ end }}
+        AND event IN ('authentication failure', 'authenticated')
+),
+
+events AS (
+    SELECT {{ columns("normalised") }} event, occurred_at, user_name AS login_name
+    FROM normalised
+),
+
+-- Prune: only a group with this many failures in the scanned range can reach the threshold.
+suspects AS (
+    SELECT {{ group("") }}
+    FROM events
+    WHERE event = 'authentication failure'
+    GROUP BY {{ group("") }}
+    HAVING COUNT(*) >= {{ threshold }}
+),
+
+failures AS (
+    SELECT {{ group("events.") }}, events.occurred_at, events.login_name
+    FROM events
+    INNER JOIN suspects ON {{ same_group("events", "suspects") }}
+    WHERE events.event = 'authentication failure'
+),
+
+-- Sweep: a step up when a failure happens, a step down when it leaves the window.
+steps AS (
+    SELECT {{ group("") }}, occurred_at AS stepped_at, 1 AS step
+    FROM failures
+    UNION ALL
+    SELECT {{ group("") }}, {{ expires_at }} AS stepped_at, -1 AS step
+    FROM failures
+    WHERE {{ expires_at }} < {{ end }}
+),
+
+counts AS (
+    SELECT
+        {{ group("") }},
+        stepped_at,
+        step,
+        SUM(step) OVER (
+            PARTITION BY {{ group("") }} ORDER BY stepped_at, step ROWS UNBOUNDED PRECEDING
+        ) AS in_window
+    FROM steps
+),
+
+measured AS (
+    SELECT
+        {{ group("") }},
+        SUM(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
+        MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END) AS most_at_failure,
+        SUM(CASE WHEN stepped_at <= {{ start }} THEN step ELSE 0 END) AS at_start,
+        MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS first_failure_at,
+        MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS last_failure_at,
+        MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} AND in_window >= {{ threshold }} THEN stepped_at END)
+            AS first_breach_at,
+        COALESCE(
+            MAX(CASE WHEN step = 1 AND stepped_at >= {{ before }} AND stepped_at < {{ start }} THEN in_window END), 0
+        ) AS most_before
+    FROM counts
+    GROUP BY {{ group("") }}
+    HAVING MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END) >= {{ threshold }}
+),
+
+-- Who was tried: failures per login name, in the interval and since when at all.
+attempts AS (
+    SELECT
+        {{ group("") }},
+        login_name,
+        MIN(occurred_at) AS first_tried_at,
+        SUM(CASE WHEN occurred_at >= {{ start }} THEN 1 ELSE 0 END) AS failures
+    FROM failures
+    GROUP BY {{ group("") }}, login_name
+),
+
+tried AS (
+    SELECT
+        {{ group("") }},
+        COUNT(*) AS users_tried,
+        {%- for place in range(1, 6) %}
+        MAX(CASE WHEN place = {{ place }} THEN login_name END) AS user_{{ place }},
+        MAX(CASE WHEN place = {{ place }} THEN failures END) AS user_{{ place }}_failures{{ "," if not loop.last }}
+        {%- endfor %}
+    FROM (
+        SELECT
+            {{ group("") }},
+            login_name,
+            failures,
+            ROW_NUMBER() OVER (PARTITION BY {{ group("") }} ORDER BY failures DESC, login_name) AS place
+        FROM attempts
+        WHERE failures > 0
+    ) AS by_user
+    GROUP BY {{ group("") }}
+),
+
+-- Logins after the breach point: the first of any user, and the first as a user that the group had failed as.
+logins AS (
+    SELECT
+        {{ group("") }},
+        MAX(CASE WHEN place = 1 THEN occurred_at END) AS first_login_at,
+        MAX(CASE WHEN place = 1 THEN login_name END) AS first_login_user,
+        MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN occurred_at END) AS got_in_at,
+        MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN login_name END) AS got_in_user
+    FROM (
+        SELECT
+            {{ group("") }},
+            occurred_at,
+            login_name,
+            had_failed,
+            ROW_NUMBER() OVER (PARTITION BY {{ group("") }} ORDER BY occurred_at, login_name) AS place,
+            ROW_NUMBER() OVER (PARTITION BY {{ group("") }}, had_failed ORDER BY occurred_at, login_name) AS place_among
+        FROM (
+            SELECT
+                {{ group("events.") }},
+                events.occurred_at,
+                events.login_name,
+                CASE WHEN attempts.first_tried_at < events.occurred_at THEN 1 ELSE 0 END AS had_failed
+            FROM events
+            INNER JOIN measured ON {{ same_group("events", "measured") }}
+            LEFT JOIN attempts
+                ON {{ same_group("events", "attempts") }} AND events.login_name = attempts.login_name
+            WHERE events.event = 'authenticated' AND events.occurred_at > measured.first_breach_at
+        ) AS after_breach
+    ) AS placed
+    GROUP BY {{ group("") }}
+),
+
+-- New and ongoing groups are listed apart, so that many ongoing ones cannot crowd out a new one.
+breaching AS (
+    SELECT
+        {{ group("measured.") }},
+        measured.failures,
+        measured.most_at_failure,
+        CASE WHEN measured.at_start > measured.most_at_failure THEN measured.at_start ELSE measured.most_at_failure END
+            AS peak,
+        measured.most_before,
+        CASE WHEN measured.most_before >= {{ threshold }} THEN 1 ELSE 0 END AS ongoing,
+        measured.first_failure_at,
+        measured.last_failure_at,
+        measured.first_breach_at,
+        logins.first_login_at,
+        logins.first_login_user,
+        logins.got_in_at,
+        logins.got_in_user,
+        CASE WHEN logins.got_in_at IS NULL THEN 1 ELSE 0 END AS kept_out
+    FROM measured
+    LEFT JOIN logins ON {{ same_group("measured", "logins") }}
+),
+
+ranked AS (
+    SELECT
+        1 AS always,
+        breaching.*,
+        ROW_NUMBER() OVER (
+            PARTITION BY ongoing ORDER BY kept_out, most_at_failure DESC, failures DESC, {{ group("") }}
+        ) AS place,
+        SUM(1 - ongoing) OVER () AS new_groups,
+        SUM(ongoing) OVER () AS ongoing_groups
+    FROM breaching
+),
+
+listed AS (
+    SELECT
+        ranked.*,
+        tried.users_tried,
+        {%- for place in range(1, 6) %}
+        tried.user_{{ place }},
+        tried.user_{{ place }}_failures{{ "," if not loop.last }}
+        {%- endfor %}
+    FROM ranked
+    INNER JOIN tried ON {{ same_group("ranked", "tried") }}
+    WHERE ranked.place <= {{ run.settings.max_groups }}
+),
+
+-- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins.
+coverage AS (
+    SELECT
+        1 AS always,
+        MIN(occurred_at) AS oldest_event_at,
+        MAX(occurred_at) AS newest_event_at,
+        MAX(CASE WHEN user_name <> CURRENT_USER THEN 1 ELSE 0 END) AS shows_others
+    FROM (
+        {% include source %}
+    ) AS connection_log
+)
+
+SELECT
+    coverage.oldest_event_at,
+    coverage.newest_event_at,
+    COALESCE(coverage.shows_others, 0) AS shows_others,
+    CAST(COALESCE(listed.new_groups, 0) AS INTEGER) AS new_groups,
+    CAST(COALESCE(listed.ongoing_groups, 0) AS INTEGER) AS ongoing_groups,
+    {%- for name in groups %}
+    listed.group_{{ name }} AS {{ name }},
+    {%- endfor %}
+    CAST(listed.failures AS INTEGER) AS failures,
+    CAST(listed.most_at_failure AS INTEGER) AS most_at_failure,
+    CAST(listed.peak AS INTEGER) AS peak,
+    CAST(listed.most_before AS INTEGER) AS most_before,
+    listed.first_failure_at,
+    listed.last_failure_at,
+    listed.first_breach_at,
+    listed.first_login_at,
+    listed.first_login_user,
+    listed.got_in_at,
+    listed.got_in_user,
+    CAST(listed.users_tried AS INTEGER) AS users_tried,
+    {%- for place in range(1, 6) %}
+    listed.user_{{ place }},
+    CAST(listed.user_{{ place }}_failures AS INTEGER) AS user_{{ place }}_failures{{ "," if not loop.last }}
+    {%- endfor %}
+FROM coverage
+LEFT JOIN listed ON coverage.always = listed.always
+ORDER BY listed.kept_out, listed.most_at_failure DESC, listed.failures DESC, listed.place

@@ -1,0 +1,95 @@
+"""Between Airflow and the package: what templates may call, the trigger form, and import errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, Param
+from jinja2 import pass_context
+
+from redshift_auth_alert.errors import AlertError, SettingsError
+from redshift_auth_alert.evaluation import Evaluation, evaluate_run
+from redshift_auth_alert.settings import Monitor, Settings, schemas
+
+
+class Macros:
+    """What the templates of one monitor's DAG may call."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+
+    def evaluation(self, context: Mapping[str, Any]) -> Evaluation:
+        """Return what this run evaluates. Raises AirflowFailException, as a retry cannot mend invalid overrides."""
+        try:
+            return evaluate_run(self._monitor, context["dag_run"])
+        except AlertError as error:
+            raise AirflowFailException(str(error)) from error
+
+    @property
+    def macros(self) -> dict[str, Callable[..., Any]]:
+        """The functions by the name that templates use."""
+
+        @pass_context
+        def evaluation(context: Mapping[str, Any]) -> Evaluation:
+            return self.evaluation(context)
+
+        @pass_context
+        def topic_override(context: Mapping[str, Any]) -> str | None:
+            """The topic of this run's overrides; None where they are invalid, so that a failure is told all the same."""
+            try:
+                topic = self._monitor.settings.for_run(context["dag_run"].conf).sns_topic_arn
+            except AlertError:
+                return None
+            return None if topic == self._monitor.settings.sns_topic_arn else topic
+
+        @pass_context
+        def failure_message(context: Mapping[str, Any]) -> Any:
+            from redshift_auth_alert.message import failure_message
+
+            try:
+                run = evaluate_run(self._monitor, context["dag_run"])
+            except AlertError:
+                run = None
+            ti = context["ti"]
+            return failure_message(self._monitor.dag_id, run, ti.run_id, ti.task_id, context.get("exception"))
+
+        return {"evaluation": evaluation, "topic_override": topic_override, "failure_message": failure_message}
+
+    @property
+    def topic(self) -> str:
+        """Template of the topic: the run's own where it is overridden, else the monitor's, itself perhaps a template."""
+        own = self._monitor.settings.sns_topic_arn
+        return "{% if topic_override() %}{{ topic_override() }}{% else %}" + own + "{% endif %}"
+
+
+def params(settings: Settings) -> dict[str, Param]:
+    """Return the trigger form's fields: each per-run setting with the monitor's value, bounds and meaning."""
+    own = settings.model_dump(mode="json")
+    fields = {}
+    for name, schema in schemas().items():
+        if not schema["per_run"]:
+            continue
+        keys = {key: value for key, value in schema.items() if key not in ("per_run", "required", "default")}
+        default = own.get(name)
+        if name == "sns_topic_arn":
+            # A monitor's template is no valid override, so the field stays empty for "the monitor's own".
+            default, keys = None, keys | {"type": ["string", "null"]}
+        fields[name] = Param(default, **keys)
+    return fields
+
+
+class ImportErrorDAG(DAG):
+    """Shows invalid monitors as an import error of the DAG file while the file's other DAGs still load.
+
+    Airflow keeps what a file defines beside a DAG that fails to validate, but nothing of a file that raises.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(dag_id="invalid_monitors", schedule=None)
+        self._problems = problems
+
+    def validate(self) -> NoReturn:
+        """Raise SettingsError with every problem."""
+        raise SettingsError("\n".join(self._problems))

@@ -1,0 +1,46 @@
+"""The threshold-check task: judge the rows, log what was found, choose the branch."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from redshift_auth_alert.breaches import judge
+from redshift_auth_alert.evaluation import Evaluation
+from redshift_auth_alert.message import compose, log_line
+
+log = logging.getLogger(__name__)
+
+
+def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> str:
+    """Return the id of the task to follow: ``publish_alert`` or ``no_alert``.
+
+    Pushes the message's ``subject`` and ``body``. Raises AirflowFailException where the log does not show the interval,
+    unless the monitor says ``when_unseen: warn``.
+    """
+    verdict = judge(table, run)
+    coverage = verdict.coverage
+    if coverage.verdict == "unseen" and run.settings.when_unseen == "fail":
+        raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
+    log.info("Interval %s of %s is %s", run.interval, run.settings.source, coverage.verdict)
+    if coverage.reason:
+        log.warning("Coverage is %s: %s", coverage.verdict, coverage.reason)
+
+    for breach in verdict.breaches:
+        log.warning(log_line(breach))
+    log.info(
+        "%d new and %d ongoing groups reached the threshold of %d; %d to tell, %d held back until a reminder is due",
+        verdict.new_groups, verdict.ongoing_groups, run.settings.threshold, verdict.told, verdict.held_back,
+    )  # fmt: skip
+    if not verdict.told:
+        return "no_alert"
+
+    message = compose(verdict, run)
+    if run.settings.dry_run:
+        log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
+        return "no_alert"
+    ti.xcom_push(key="subject", value=message.subject)
+    ti.xcom_push(key="body", value=message.body)
+    return "publish_alert"

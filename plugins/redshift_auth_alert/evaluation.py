@@ -1,0 +1,59 @@
+"""What one run evaluates and with which settings: a pure function of a monitor and a DAG run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from redshift_auth_alert.interval import Interval, choose_interval
+from redshift_auth_alert.settings import Monitor, RunSettings
+
+
+class DagRun(Protocol):
+    """What is read of Airflow's DAG run."""
+
+    run_id: str
+    run_type: Any
+    logical_date: datetime | None
+    data_interval_start: datetime | None
+    data_interval_end: datetime | None
+    run_after: datetime
+    conf: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One run of one monitor: the settings in force and the interval."""
+
+    monitor: str
+    run_id: str
+    run_type: str
+    settings: RunSettings
+    interval: Interval
+
+    @property
+    def window(self) -> timedelta:
+        """The span W that a count covers."""
+        return timedelta(minutes=self.settings.window_minutes)
+
+    @property
+    def scan_start(self) -> datetime:
+        """Where the scanned range starts: a count at ``start - W`` looks back one more W."""
+        return self.interval.start - 2 * self.window
+
+
+def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
+    """Return what ``dag_run`` evaluates. Raises SettingsError or IntervalError before anything is queried."""
+    settings = monitor.settings.for_run(dag_run.conf)
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    interval = choose_interval(
+        run_type=run_type,
+        data_interval=(dag_run.data_interval_start, dag_run.data_interval_end),
+        logical_date=dag_run.logical_date,
+        run_after=dag_run.run_after,
+        window=timedelta(minutes=settings.window_minutes),
+        start=settings.start,
+        end=settings.end,
+    )
+    return Evaluation(monitor.dag_id, dag_run.run_id, run_type, settings, interval)

@@ -1,0 +1,177 @@
+"""From a verdict to the message that people read. Names out of the log are an attacker's text: see ``shown``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from redshift_auth_alert.interval import format_utc
+
+if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its message without
+    from redshift_auth_alert.breaches import Breach, Login, Verdict
+    from redshift_auth_alert.evaluation import Evaluation
+
+SUBJECT_LIMIT = 100
+# SNS takes 262,144 bytes, of a message as it is sent: wrapped into JSON, each non-ASCII character as an escape.
+MESSAGE_LIMIT = 250_000
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
+_COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_name": "database"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Subject (ASCII, at most 100 characters) and body of an alert."""
+
+    subject: str
+    body: str
+
+
+def compose(verdict: Verdict, run: Evaluation) -> Message:
+    """Write the alert for ``verdict``, cut at whole groups where it would pass SNS's limit."""
+    prefix = f"[ALERT] ({run.settings.environment}) "
+    subject = f"{prefix}Redshift authentication failures: {_groups(verdict.told, run)}"
+    head = _head(verdict, run)
+    blocks, size = [], _sent_size("\n".join(head)) + 200
+    for breach in verdict.breaches:
+        block = _block(breach, run)
+        size += _sent_size(block)
+        if size > MESSAGE_LIMIT:
+            break
+        blocks.append(block)
+    left_out = verdict.told - len(blocks)
+    tail = [f"... and {_groups(left_out, run)} more, less severe than those listed."] if left_out else []
+    if verdict.held_back:
+        tail.append(
+            f"{_groups(verdict.held_back, run).capitalize()} told of earlier still breached; no reminder is due."
+        )
+    return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n")
+
+
+def failure_message(dag_id: str, run: Evaluation | None, run_id: str, task_id: str, reason: object) -> Message:
+    """Write the message that says which interval could not be evaluated; ``run`` is None where not even that is known."""
+    environment = f"({run.settings.environment}) " if run else ""
+    interval = str(run.interval) if run else "not known: the run's settings are invalid"
+    body = [
+        "An interval could not be evaluated. Nobody may take this for 'no breach'.",
+        "",
+        *_facts(
+            [
+                ("Monitor", dag_id),
+                ("Interval", interval),
+                ("Run", run_id),
+                ("Task", task_id),
+            ]
+        ),
+        "",
+        f"Reason: {escaped(str(reason))[:2000]}",
+        "",
+        "When it is mended, clear the failed task: the run then evaluates the same interval.",
+    ]
+    return Message(
+        f"[FAILED] {environment}Redshift authentication failures: not evaluated"[:SUBJECT_LIMIT], "\n".join(body) + "\n"
+    )
+
+
+def log_line(breach: Breach) -> str:
+    """One line for the task log: the group and its number of failures."""
+    return f"{_name(breach.group)} [{breach.failures} times], peak {breach.peak}, {_state(breach)}"
+
+
+def shown(name: str) -> str:
+    """Write a name out of the log so that it cannot pass for anything else.
+
+    Bare where it consists of a few safe characters, else in quotes with all that does not print (line breaks,
+    terminal codes, characters that turn the text around) escaped; '(empty)' for the empty name.
+    """
+    if not name:
+        return "(empty)"
+    return name if _PLAIN_NAME.fullmatch(name) else f'"{escaped(name)}"'
+
+
+def escaped(text: str) -> str:
+    """Escape backslashes, double quotes and all that does not print, as Python would write them."""
+    return "".join(
+        f"\\{char}" if char in '\\"' else char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def _head(verdict: Verdict, run: Evaluation) -> list[str]:
+    settings = run.settings
+    failures = f"{settings.threshold:,} or more authentication failures within {_minutes(settings.window_minutes)}"
+    facts = [
+        ("Environment", settings.environment),
+        ("Monitor", run.monitor),
+        ("Interval", str(run.interval)),
+        ("Source", settings.source),
+    ]
+    if run.run_type != "scheduled":
+        facts.append(("Run", f"{run.run_type} ({escaped(run.run_id)})"))
+    if settings.dry_run:
+        facts.append(("Dry run", "evaluated and logged, not published"))
+    if verdict.coverage.reason:
+        facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
+    return [f"{_groups(verdict.told, run).capitalize()} with {failures}.", "", *_facts(facts)]
+
+
+def _block(breach: Breach, run: Evaluation) -> str:
+    facts = [
+        (
+            "Peak",
+            f"{breach.peak:,} within {_minutes(run.settings.window_minutes)}, threshold reached {format_utc(breach.first_breach_at)}",
+        ),
+        ("First failure", f"{format_utc(breach.first_failure_at)} UTC"),
+        ("Last failure", f"{format_utc(breach.last_failure_at)} UTC"),
+    ]
+    if "user_name" not in breach.group:
+        facts.append(("Tried", _tried(breach)))
+    if breach.got_in:
+        facts.append(("GOT IN", f"{_login(breach.got_in)}, whom it had failed as"))
+    if breach.first_login and breach.first_login != breach.got_in:
+        facts.append(("Also logged in", f"{_login(breach.first_login)}, whom it had not failed as"))
+    title = f"{_name(breach.group)} [{breach.failures:,} times] {_state(breach)}"
+    return "\n".join([title, *(f"    {line}" for line in _facts(facts))])
+
+
+def _state(breach: Breach) -> str:
+    return ("ongoing" if breach.ongoing else "new") + (", GOT IN" if breach.got_in else "")
+
+
+def _tried(breach: Breach) -> str:
+    users = ", ".join(f"{shown(user)} ({failures:,})" for user, failures in breach.top_users)
+    more = breach.users_tried - len(breach.top_users)
+    return users + (f" and {more:,} more users" if more else "")
+
+
+def _login(login: Login) -> str:
+    return f"{format_utc(login.at)} UTC as {shown(login.user)}"
+
+
+def _name(group: dict[str, str]) -> str:
+    if len(group) == 1:
+        return shown(next(iter(group.values())))
+    return " ".join(f"{column}={shown(value)}" for column, value in group.items())
+
+
+def _groups(number: int, run: Evaluation) -> str:
+    columns = run.settings.group_by
+    word = _COLUMN_WORDS[columns[0]] if len(columns) == 1 else "group"
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def _minutes(number: int) -> str:
+    return f"{number:,} minute" + ("" if number == 1 else "s")
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    pairs = list(pairs)
+    width = max(len(label) for label, _ in pairs)
+    return [f"{label:<{width}}  {value}" for label, value in pairs]
+
+
+def _sent_size(text: str) -> int:
+    return len(json.dumps(text))

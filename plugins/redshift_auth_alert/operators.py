@@ -1,0 +1,93 @@
+"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0, over today's SQLExecuteQueryOperator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowException, AirflowNotFoundException
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+# SQLSTATE (its first characters) -> what to do, and whether trying again can help. A wrong password is not tried
+# again: each try is one more failed login from the worker's address.
+_REMEDIES: tuple[tuple[str, str, bool], ...] = (
+    ("28", "the warehouse refused the login: check user and password of the connection", False),
+    ("42501", "the user may not read the log: GRANT SELECT on it, or GRANT ROLE sys:monitor, to the user", False),
+    ("42P01", "the log does not exist there: Redshift Serverless has sys_connection_log only", False),
+    ("3D000", "the database does not exist: check the connection's schema field, which names the database", False),
+    ("53", "the warehouse is out of resources or connections", True),
+    ("57", "the warehouse cancelled the statement or is shutting down", True),
+)
+_UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
+
+
+class RedshiftSQLOperator(SQLExecuteQueryOperator):
+    """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
+
+    The connection's type picks the hook (``redshift``, ``postgres``). Errors say what to mend; those that a retry
+    cannot mend fail at once.
+    """
+
+    template_fields: Sequence[str] = (*SQLExecuteQueryOperator.template_fields,)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(handler=fetch_table, split_statements=False, **kwargs)
+
+    def execute(self, context: Context) -> Any:
+        """Run the statement; raise AirflowFailException or AirflowException that says what to mend."""
+        try:
+            return super().execute(context)
+        except AirflowNotFoundException as error:
+            raise AirflowFailException(
+                f"Connection {self.conn_id!r} is not defined: add it (type redshift), or set conn_id to one that is"
+            ) from error
+        except Exception as error:
+            remedy, retry = _remedy(error)
+            kind = AirflowException if retry else AirflowFailException
+            raise kind(f"Connection {self.conn_id!r}: {remedy} ({_brief(error)})") from error
+
+
+def fetch_table(cursor: Any) -> dict[str, list[Any]]:
+    """Fetch all rows as JSON-ready values beside the names of their columns."""
+    return {
+        "columns": [column[0] for column in cursor.description],
+        "rows": [[_plain(value) for value in row] for row in cursor.fetchall()],
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _remedy(error: Exception) -> tuple[str, bool]:
+    state = _sqlstate(error)
+    for prefix, remedy, retry in _REMEDIES:
+        if state.startswith(prefix):
+            return remedy, retry
+    if state:
+        return "the warehouse refused the statement", False
+    if type(error).__module__.split(".")[0] in ("redshift_connector", "psycopg", "psycopg2") or isinstance(
+        error, OSError
+    ):
+        return _UNREACHABLE, True
+    return "the query failed", True
+
+
+def _sqlstate(error: Exception) -> str:
+    """SQLSTATE of a driver's error, '' where it has none: psycopg has an attribute, redshift_connector a dict."""
+    details = error.args[0] if error.args else None
+    if isinstance(details, dict):
+        return str(details.get("C", ""))
+    return str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
+
+
+def _brief(error: Exception) -> str:
+    details = error.args[0] if error.args else None
+    text = str(details.get("M", json.dumps(details, default=str))) if isinstance(details, dict) else str(error)
+    return f"{type(error).__name__}: {text.strip()}"

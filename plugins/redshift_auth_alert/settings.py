@@ -1,0 +1,284 @@
+"""Every setting: its type, default, bounds and meaning.
+
+Monitor files and per-run overrides are validated here, and the DAG's Params and README's table are made from
+``Settings``, so no default or bound is written twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from croniter import croniter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from redshift_auth_alert.errors import SettingsError
+
+DAG_ID = "redshift_auth_failure_alert"
+
+GroupColumn = Literal["remote_host", "user_name", "database_name"]
+Source = Literal["stl_connection_log", "sys_connection_log"]
+
+_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
+_TEMPLATE = r"\{\{[^{}]+\}\}"
+
+
+def _cron(value: str) -> str:
+    if len(value.split()) != 5 or not croniter.is_valid(value):
+        raise ValueError("not a cron expression of five fields")
+    return value
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("names a column twice")
+    return value
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("has no time zone, and none is guessed")
+        return value.astimezone(UTC)
+    if value is None:
+        return None
+    raise ValueError("not a time")
+
+
+def _start(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return _instant(value)
+
+
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+ConnectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
+T = TypeVar("T", bound="Settings")
+
+
+def _monitor_only(default: Any = ..., **field: Any) -> Any:
+    return Field(default, **field)
+
+
+def _per_run(default: Any = ..., **field: Any) -> Any:
+    return Field(default, json_schema_extra={"per_run": True}, **field)
+
+
+class Settings(BaseModel):
+    """The settings of one monitor. Invalid values cannot be constructed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    environment: str = _per_run(
+        pattern=r"^[ -~]{1,40}$", description="Name of the environment in the message's subject; printable ASCII."
+    )
+    source: Source = _per_run("stl_connection_log", description="The connection log to read; Serverless has only sys.")
+    conn_id: ConnectionId = _per_run(
+        "redshift_default", description="Airflow connection to the warehouse: type redshift or postgres."
+    )
+    aws_conn_id: ConnectionId = _monitor_only("aws_default", description="Airflow connection used to publish to SNS.")
+    sns_topic_arn: str = _per_run(
+        pattern=rf"^({_ARN}|{_TEMPLATE})$",
+        description="Topic that is told; in a monitor file also a template such as {{ var.value.NAME }}.",
+    )
+    schedule: Annotated[str, AfterValidator(_cron)] = _monitor_only(
+        "*/30 * * * *", description="Cron expression in UTC; each run evaluates the interval between two ticks."
+    )
+    settle_minutes: int = _monitor_only(
+        5, ge=0, le=1440, description="How long after an interval's end its run starts, as log rows arrive late."
+    )
+    max_catchup_hours: int = _monitor_only(
+        24, ge=1, le=168, description="How far back missed intervals are run after a pause or an outage."
+    )
+    start_date: Annotated[datetime, BeforeValidator(_start)] = _monitor_only(
+        datetime(2025, 1, 1, tzinfo=UTC), description="No scheduled interval starts before this date (UTC) or time."
+    )
+    window_minutes: int = _per_run(30, ge=1, le=1440, description="The span W that a count covers.")
+    threshold: int = _per_run(
+        10, ge=1, le=1_000_000, description="How many failures of a group within the window are a breach."
+    )
+    group_by: Annotated[tuple[GroupColumn, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)] = (
+        _per_run(("remote_host",), description="The columns whose values together form a group.")
+    )
+    max_groups: int = _per_run(
+        50, ge=1, le=100, description="How many groups a message lists, the worst first; totals stay exact."
+    )
+    remind_every_minutes: int | None = _monitor_only(
+        None,
+        ge=1,
+        le=10_080,
+        description="Repeat an ongoing breach only in intervals that hold a multiple of this since the epoch, "
+        "in UTC; without it in every interval.",
+    )
+    when_unseen: Literal["fail", "warn"] = _monitor_only(
+        "fail", description="What a run does when the log does not show its interval."
+    )
+    dry_run: bool = _per_run(False, description="Evaluate and log the full message, but publish nothing.")
+
+    def for_run(self, overrides: Mapping[str, Any] | None) -> RunSettings:
+        """Return the settings in force for a run triggered with ``overrides`` (its ``conf``).
+
+        A value equal to the monitor's own is no override, so the trigger form may send all of its fields back.
+        Raises SettingsError for a key that is unknown or not overridable, and for an invalid value.
+        """
+        where = "run overrides"
+        own = self.model_dump()
+        given = dict(overrides or {})
+        problems = _unknown(given, per_run_names())
+        if given.get("sns_topic_arn", "") is None:  # the trigger form's empty field
+            del given["sns_topic_arn"]
+        topic = given.get("sns_topic_arn")
+        if topic != self.sns_topic_arn and re.fullmatch(_TEMPLATE, str(topic)):
+            problems.append(
+                f"sns_topic_arn is {topic!r}: a template is taken in a monitor file only; valid: an SNS ARN"
+            )
+        _refuse(where, problems)
+        return _validated(RunSettings, own | given, where)
+
+
+class RunSettings(Settings):
+    """The settings of one run: a monitor's, its overrides, and the interval asked for, if any."""
+
+    start: Instant = _per_run(None, description="Start of the interval to evaluate, with its zone (manual runs).")
+    end: Instant = _per_run(None, description="End of the interval to evaluate, with its zone (manual runs).")
+
+
+class Monitor(BaseModel):
+    """One monitor file: the id of its DAG and its settings."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dag_id: str
+    file: Path
+    settings: Settings
+
+
+def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
+    """Read every monitor file of ``folder``.
+
+    Returns the valid monitors and, for the others, one message each that names file, key, value and what is valid.
+    """
+    files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+    if not files:
+        return [], [f"{folder}: no monitor file; put one there, for example default.yaml"]
+    by_dag_id = defaultdict(list)
+    for file in files:
+        by_dag_id[DAG_ID if file.stem == "default" else f"{DAG_ID}__{file.stem}"].append(file)
+    monitors, problems = [], []
+    for dag_id, same in by_dag_id.items():
+        try:
+            monitors.append(_load_monitor(dag_id, same))
+        except SettingsError as error:
+            problems.append(str(error))
+    return monitors, problems
+
+
+def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
+    file = files[0]
+    if len(files) > 1:
+        names = " and ".join(str(each) for each in files)
+        raise SettingsError(f"{names}: both give the DAG {dag_id}; rename or remove one")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", file.stem):
+        raise SettingsError(
+            f"{file}: the name must consist of letters, digits, '_', '-' and '.', as it is in the DAG id"
+        )
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file}: holds {content!r}; valid: settings as 'name: value' lines")
+    _refuse(str(file), _unknown(content, Settings.model_fields))
+    return Monitor(dag_id=dag_id, file=file, settings=_validated(Settings, content, str(file)))
+
+
+def per_run_names() -> list[str]:
+    """Names of the settings that a run's overrides may hold."""
+    return [name for name, schema in schemas().items() if schema["per_run"]]
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of each setting by name, flat, with ``per_run``, ``default`` and ``required`` beside the usual keys."""
+    whole = RunSettings.model_json_schema()
+    return {
+        name: {"per_run": False, "required": name in whole.get("required", ())} | _flat(schema)
+        for name, schema in whole["properties"].items()
+    }
+
+
+def _flat(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write ``anyOf: [X, null]`` as X with two types, which the trigger form understands."""
+    options = schema.pop("anyOf", None)
+    if options:
+        inner = next(option for option in options if option["type"] != "null")
+        schema |= inner | {"type": [inner["type"], "null"]}
+    schema.pop("title", None)
+    return schema
+
+
+def valid_values(name: str) -> str:
+    """Say in words what setting ``name`` takes, from its schema."""
+    schema = schemas()[name]
+    enum = schema.get("enum") or schema.get("items", {}).get("enum")
+    kind = schema.get("type", "string")
+    if name == "sns_topic_arn":
+        words = "an SNS topic ARN, or a {{ template }} in a monitor file"
+    elif name == "schedule":
+        words = "a cron expression of five fields"
+    elif name == "start_date":
+        words = "a date, such as 2026-01-31, or a time with its zone"
+    elif schema.get("format") == "date-time":
+        words = "an ISO 8601 time with its zone, such as 2026-01-31T14:30:00Z"
+    elif enum:
+        words = ("one or more of " if kind == "array" else "one of ") + ", ".join(enum)
+    elif "minimum" in schema:
+        words = f"an integer from {schema['minimum']} to {schema['maximum']}"
+    elif kind == "boolean":
+        words = "true or false"
+    else:
+        words = f"text that matches {schema['pattern']}"
+    return words + (", or null" if isinstance(kind, list) else "")
+
+
+def _unknown(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    known = list(known)
+    problems = []
+    for name in given:
+        if name in known:
+            continue
+        if name in Settings.model_fields:
+            problems.append(f"{name} can be set in a monitor file only; valid here: {', '.join(known)}")
+            continue
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        problems.append(f"unknown setting {name!r}; {hint}valid here: {', '.join(known)}")
+    return problems
+
+
+def _validated(model: type[T], values: dict[str, Any], where: str) -> T:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        for each in error.errors():
+            name = str(each["loc"][0])
+            if each["type"] == "missing":
+                problems.append(f"{name} is missing; valid: {valid_values(name)}")
+            else:
+                reason = each["msg"].removeprefix("Value error, ")
+                problems.append(f"{name} is {values[name]!r}: {reason}; valid: {valid_values(name)}")
+        _refuse(where, list(dict.fromkeys(problems)))
+        raise AssertionError("unreachable") from error
+
+
+def _refuse(where: str, problems: list[str]) -> None:
+    if problems:
+        raise SettingsError(f"{where}: " + "; and ".join(problems))

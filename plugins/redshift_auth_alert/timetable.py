@@ -1,0 +1,79 @@
+"""The timetable: cron intervals whose runs start after a settle delay, with a bounded catch-up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.timetables.base import DataInterval
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+if TYPE_CHECKING:
+    from airflow.timetables.base import DagRunInfo, TimeRestriction
+
+
+class SettledIntervalTimetable(CronDataIntervalTimetable):
+    """Runs each interval between two cron ticks (UTC) once its log rows have settled.
+
+    With ``*/30 * * * *`` and a settle delay of 5 minutes, [14:00, 14:30) runs at 14:35. After an outage from 14:10 to
+    20:00 with a catch-up of 4 hours, the first run is the interval that was due at or after 16:00: [15:30, 16:00),
+    due 16:05. The newest interval that is due runs however short the catch-up is.
+
+    The DAG must say ``catchup=False``. Airflow then asks the timetable with ``restriction.catchup`` false for the
+    automatic schedule alone, while a backfill always asks with it true: so the bound holds for the former only.
+    """
+
+    def __init__(self, cron: str, *, settle: timedelta, max_catchup: timedelta, window: timedelta) -> None:
+        super().__init__(cron, timezone="UTC")
+        self._settle = settle
+        self._max_catchup = max_catchup
+        self._window = window
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """Return the next interval, to be run ``settle`` after its end."""
+        if not restriction.catchup:
+            bound = self._oldest_caught_up(_now())
+            earliest = bound if restriction.earliest is None else max(bound, restriction.earliest)
+            restriction = restriction._replace(earliest=earliest, catchup=True)
+        info = super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval, restriction=restriction
+        )
+        return info and info._replace(run_after=info.data_interval.end + self._settle)
+
+    def _oldest_caught_up(self, now: pendulum.DateTime) -> pendulum.DateTime:
+        """Start of the oldest interval that was due within the catch-up, or of the newest that is due."""
+        newest_due_end = self._align_to_prev(now - self._settle)
+        oldest_end = self._align_to_next(now - self._settle - self._max_catchup)
+        return self._get_prev(min(newest_due_end, oldest_end))
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        """Return the window up to the trigger, which is what a manual run without overrides evaluates."""
+        return DataInterval(start=run_after - self._window, end=run_after)
+
+    @property
+    def summary(self) -> str:
+        """The cron expression and the delay, for Airflow's pages."""
+        return f"{self._expression} + {self._settle // timedelta(minutes=1)} min"
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what ``deserialize`` needs, as JSON."""
+        return {
+            "cron": self._expression,
+            "settle": self._settle.total_seconds(),
+            "max_catchup": self._max_catchup.total_seconds(),
+            "window": self._window.total_seconds(),
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> SettledIntervalTimetable:
+        """Rebuild the timetable from ``serialize``'s result."""
+        return cls(
+            data["cron"], **{name: timedelta(seconds=data[name]) for name in ("settle", "max_catchup", "window")}
+        )
+
+
+def _now() -> pendulum.DateTime:
+    return pendulum.instance(datetime.now(UTC))

@@ -1,0 +1,158 @@
+"""``python -m sandbox demo`` and ``python -m sandbox up``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from sandbox.aws import Cloud, Mail, running_cloud
+from sandbox.mwaa import DAG_ID, ROOT, Airflow, running_airflow, sandbox_monitor
+from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
+
+BREACHES, STAYS_BELOW, GETS_IN = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+
+
+def main() -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=sys.modules["sandbox"].__doc__)
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("demo", help="real failed logins in, one alert out").set_defaults(run=demo)
+    commands.add_parser("up", help="run until interrupted").set_defaults(run=up)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(arguments.run())
+    except KeyboardInterrupt:
+        print("\nInterrupted; all is stopped.")
+        return 130
+
+
+def demo() -> int:
+    """Fail real logins, run the DAG, show the message; return 0 only where it named exactly the right hosts."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:4.0f} s  {text}", flush=True)
+
+    with _folder() as folder, running_cloud() as cloud, running_warehouse(folder) as warehouse:
+        say("A local Redshift and a local AWS are running.")
+        _attack(warehouse)
+        say(f"Real logins: {BREACHES} failed 12 times, {STAYS_BELOW} 9 times, {GETS_IN} 11 times and then got in.")
+        with _airflow(folder, warehouse, cloud, "0 0 * * *") as airflow:
+            say(f"Airflow is starting: {airflow.url}")
+            airflow.unpause()
+            run_id = airflow.trigger({})
+            say(f"Triggered {DAG_ID}; the run evaluates the last 30 minutes.")
+            state = airflow.wait_for_run(run_id)
+            say(f"The run ended: {state}, {airflow.task_states(run_id)}")
+            mails = cloud.take_mail()
+    say("All is stopped. What the subscriber received:\n")
+    for mail in mails:
+        _show(mail)
+    problem = _problem(mails)
+    print(problem or f"As it should be: one alert, naming {BREACHES} and {GETS_IN}, and not {STAYS_BELOW}.")
+    return 1 if problem else 0
+
+
+def _attack(warehouse: Warehouse) -> None:
+    for _ in range(12):
+        warehouse.login(BREACHES, "admin", "guess")
+    for _ in range(9):
+        warehouse.login(STAYS_BELOW, "analyst", "mistyped")
+    for _ in range(11):
+        warehouse.login(GETS_IN, "analyst", "guess")
+    warehouse.login(GETS_IN, "analyst", "analyst")
+
+
+def _problem(mails: list[Mail]) -> str:
+    if len(mails) != 1:
+        return f"WRONG: {len(mails)} messages arrived where one was expected."
+    named = set(re.findall(r"^(\S+) \[\d+ times\]", mails[0].body, flags=re.MULTILINE))
+    if named != {BREACHES, GETS_IN}:
+        return f"WRONG: the message names {sorted(named)}, where {BREACHES} and {GETS_IN} breached."
+    if not re.search(rf"^{re.escape(GETS_IN)} .*GOT IN", mails[0].body, flags=re.MULTILINE):
+        return f"WRONG: the message does not say that {GETS_IN} got in."
+    return ""
+
+
+def up() -> int:
+    """Run the sandbox and print each message that arrives, until interrupted."""
+    with _only_one() as lock, _folder() as folder, running_cloud() as cloud, running_warehouse(folder) as warehouse:
+        print("Starting; Airflow takes half a minute.", flush=True)
+        with _airflow(folder, warehouse, cloud, "* * * * *") as airflow:
+            airflow.unpause()
+            lock.write_text(airflow.url)
+            print(_welcome(airflow, warehouse), flush=True)
+            while True:
+                for mail in cloud.take_mail():
+                    _show(mail)
+                time.sleep(1)
+
+
+def _welcome(airflow: Airflow, warehouse: Warehouse) -> str:
+    return f"""
+Airflow    {airflow.url}/dags/{DAG_ID}   (no login; it runs every minute)
+Redshift   127.0.0.1:{warehouse.port}, database {DATABASE}, user analyst, password analyst
+Logs       {airflow.folder}
+
+Fail ten logins, with psql:
+
+  for i in $(seq 10); do PGPASSWORD=wrong psql -h 127.0.0.1 -p {warehouse.port} -U analyst {DATABASE}; done
+
+or with Python:
+
+  {sys.executable} -c "
+  from sandbox.warehouse import login
+  for _ in range(10): login('127.0.0.2', {warehouse.port}, 'analyst', 'wrong')"
+
+The alert shows here within two minutes. Stop with Ctrl-C.
+"""
+
+
+def _show(mail: Mail) -> None:
+    print("-" * 78, f"Subject: {mail.subject}", "", mail.body, "-" * 78, sep="\n", flush=True)
+
+
+def _airflow(
+    folder: Path, warehouse: Warehouse, cloud: Cloud, schedule: str
+) -> contextlib.AbstractContextManager[Airflow]:
+    home = folder / "airflow"
+    home.mkdir()
+    return running_airflow(home, warehouse, cloud, {"default.yaml": sandbox_monitor(schedule)})
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[Path]:
+    path = ROOT / ".sandbox" / "up.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"The sandbox of this checkout is already running: {path.read_text() or 'it is still starting'}")
+        path.write_text("")
+        yield path
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

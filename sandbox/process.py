@@ -1,0 +1,41 @@
+"""Child processes that never outlive the block that started them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+
+@contextlib.contextmanager
+def child(
+    command: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, user: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` with its output in ``log``; at the end stop it and every process that it started."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, user=user, cwd=log.parent,
+            start_new_session=True,  # an interrupt from the terminal reaches us, and we stop the child in order
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Terminate ``process``, then kill whatever of it and its descendants is left after a while."""
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    process.send_signal(signal.SIGTERM)
+    _, left = psutil.wait_procs(family, timeout=10)
+    for each in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait(5)

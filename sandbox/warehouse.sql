@@ -1,0 +1,52 @@
+-- The server's own log, read as Redshift's connection log: the same columns, the same padded CHAR types.
+CREATE EXTENSION file_fdw;
+CREATE SERVER server_log FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE server_log (
+    log_time timestamptz, user_name text, database_name text, process_id int, connection_from text, session_id text,
+    session_line_num bigint, command_tag text, session_start_time timestamptz, virtual_transaction_id text,
+    transaction_id bigint, error_severity text, sql_state_code text, message text, detail text, hint text,
+    internal_query text, internal_query_pos int, context text, query text, query_pos int, location text,
+    application_name text, backend_type text, leader_pid int, query_id bigint
+) SERVER server_log OPTIONS (filename '{csv}', format 'csv');
+
+CREATE ROLE "sys:monitor";
+
+-- As on Redshift, a user without the right sees nothing but its own rows.
+CREATE VIEW sys_connection_log AS
+SELECT
+    event::char(50) AS event,
+    (log_time AT TIME ZONE 'UTC')::timestamp AS record_time,
+    CASE
+        WHEN connection_from LIKE '%:%' THEN '::ffff:' || split_part(connection_from, ':', 1) ELSE connection_from
+    END::char(45) AS remote_host,
+    split_part(connection_from, ':', 2)::char(32) AS remote_port,
+    process_id AS session_id,
+    database_name::char(50) AS database_name,
+    user_name::char(50) AS user_name,
+    'password'::char(32) AS auth_method
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN error_severity = 'FATAL' AND sql_state_code IN ('28P01', '28000') THEN 'authentication failure'
+            WHEN message LIKE 'connection authenticated:%' THEN 'authenticated'
+            WHEN message LIKE 'connection authorized:%' THEN 'initiating session'
+            WHEN message LIKE 'disconnection:%' THEN 'disconnecting session'
+        END AS event
+    FROM server_log
+) AS log
+WHERE
+    event IS NOT NULL
+    AND database_name NOT IN ('airflow', 'postgres')
+    AND (pg_has_role(session_user, 'sys:monitor', 'member') OR user_name = session_user);
+
+CREATE VIEW stl_connection_log AS
+SELECT
+    event, record_time AS recordtime, remote_host AS remotehost, remote_port AS remoteport, session_id AS pid,
+    database_name AS dbname, user_name AS username, auth_method AS authmethod
+FROM sys_connection_log;
+
+GRANT SELECT ON sys_connection_log, stl_connection_log TO public;
+CREATE ROLE auth_monitor LOGIN PASSWORD 'auth_monitor' IN ROLE "sys:monitor";
+CREATE ROLE newcomer LOGIN PASSWORD 'newcomer';
+CREATE ROLE analyst LOGIN PASSWORD 'analyst';
