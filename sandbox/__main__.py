@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sandbox.aws import Cloud, Mail, running_cloud
-from sandbox.mwaa import DAG_ID, ROOT, Airflow, running_airflow, sandbox_monitor
+from sandbox.mwaa import DAG_ID, ROOT, Airflow, running_airflow, monitor_file
 from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
 
 BREACHES, STAYS_BELOW, GETS_IN = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -128,7 +128,7 @@ def _airflow(
 ) -> contextlib.AbstractContextManager[Airflow]:
     home = folder / "airflow"
     home.mkdir()
-    return running_airflow(home, warehouse, cloud, {"default.yaml": sandbox_monitor(schedule)})
+    return running_airflow(home, warehouse, cloud, {"default.yaml": monitor_file(schedule=schedule)})
 
 
 @contextlib.contextmanager

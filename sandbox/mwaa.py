@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from sandbox.aws import CREDENTIALS, Cloud
 from sandbox.process import child
@@ -27,15 +28,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DAG_ID = "redshift_auth_failure_alert"
 
 
-def sandbox_monitor(schedule: str) -> str:
-    """Return the sandbox's monitor file: it watches its own log from now on, in which nothing arrives late."""
-    return f"""\
-environment: sandbox
-sns_topic_arn: "{{{{ var.value.redshift_auth_alert_topic_arn }}}}"
-schedule: "{schedule}"
-settle_minutes: 0
-start_date: {datetime.now(UTC).isoformat()}
-"""
+def monitor_file(**settings: object) -> str:
+    """Write a monitor file for the sandbox, in whose log nothing arrives late and nothing older is caught up."""
+    defaults = {
+        "environment": "sandbox",
+        "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_arn }}",
+        "settle_minutes": 0,
+        "start_date": datetime.now(UTC).isoformat(),
+    }
+    return yaml.safe_dump(defaults | settings)
 
 
 @dataclass(frozen=True)
@@ -180,10 +181,19 @@ def environment(folder: Path, warehouse: Warehouse, cloud: Cloud, monitors: Mapp
 
 @contextlib.contextmanager
 def running_airflow(
-    folder: Path, warehouse: Warehouse, cloud: Cloud, monitors: Mapping[str, str], *, scheduler: bool = True
+    folder: Path,
+    warehouse: Warehouse,
+    cloud: Cloud,
+    monitors: Mapping[str, str],
+    *,
+    scheduler: bool = True,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Airflow]:
-    """Run Airflow in ``folder`` with ``monitors`` (file name -> content) until the end of the block."""
-    env = environment(folder, warehouse, cloud, monitors)
+    """Run Airflow in ``folder`` until the end of the block.
+
+    ``monitors`` maps file names to contents, ``variables`` are further environment variables.
+    """
+    env = environment(folder, warehouse, cloud, monitors) | dict(variables or {})
     airflow = Airflow(env["AIRFLOW__API__BASE_URL"], folder, env)
     airflow.cli("db", "migrate")
     with contextlib.ExitStack() as running:

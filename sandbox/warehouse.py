@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -59,6 +60,15 @@ class Warehouse:
     def login(self, address: str, user: str, password: str) -> bool:
         """Log in from a loopback ``address``; tell whether the server let it in."""
         return login(address, self.port, user, password)
+
+    def remember_failure(self, at: datetime, address: str, user: str) -> None:
+        """Put a failed login of the past into the log, which nobody can send any more."""
+        with self.admin() as admin:
+            admin.execute(
+                "INSERT INTO earlier_events (log_time, error_severity, sql_state_code, connection_from, user_name,"
+                " database_name, message) VALUES (%s, 'FATAL', '28P01', %s, %s, %s, 'password authentication failed')",
+                (at, f"{address}:50000", user, DATABASE),
+            )
 
 
 def login(address: str, port: int, user: str, password: str) -> bool:

@@ -9,6 +9,14 @@ CREATE FOREIGN TABLE server_log (
     application_name text, backend_type text, leader_pid int, query_id bigint
 ) SERVER server_log OPTIONS (filename '{csv}', format 'csv');
 
+-- What the log held before this server started: a cluster that has been up for a week, on which Redshift's internal
+-- user keeps connecting.
+CREATE TABLE earlier_events (LIKE server_log);
+ALTER TABLE earlier_events ALTER error_severity SET DEFAULT 'LOG';
+INSERT INTO earlier_events (log_time, user_name, database_name, connection_from, message)
+SELECT hour, 'rdsdb', 'dev', '[local]', 'connection authenticated: by the cluster'
+FROM generate_series(now() - interval '7 days', now() - interval '1 minute', interval '1 hour') AS hour;
+
 CREATE ROLE "sys:monitor";
 
 -- As on Redshift, a user without the right sees nothing but its own rows.
@@ -33,7 +41,7 @@ FROM (
             WHEN message LIKE 'connection authorized:%' THEN 'initiating session'
             WHEN message LIKE 'disconnection:%' THEN 'disconnecting session'
         END AS event
-    FROM server_log
+    FROM (TABLE server_log UNION ALL TABLE earlier_events) AS whole
 ) AS log
 WHERE
     event IS NOT NULL

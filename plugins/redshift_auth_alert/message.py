@@ -132,7 +132,7 @@ def _block(breach: Breach, run: Evaluation) -> str:
     if breach.got_in:
         facts.append(("GOT IN", f"{_login(breach.got_in)}, whom it had failed as"))
     if breach.first_login and breach.first_login != breach.got_in:
-        facts.append(("Also logged in", f"{_login(breach.first_login)}, whom it had not failed as"))
+        facts.append(("Logged in", f"{_login(breach.first_login)}, whom it had not failed as"))
     title = f"{_name(breach.group)} [{breach.failures:,} times] {_state(breach)}"
     return "\n".join([title, *(f"    {line}" for line in _facts(facts))])
 

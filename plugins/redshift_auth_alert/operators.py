@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ _REMEDIES: tuple[tuple[str, str, bool], ...] = (
     ("53", "the warehouse is out of resources or connections", True),
     ("57", "the warehouse cancelled the statement or is shutting down", True),
 )
+# psycopg gives a refused login no SQLSTATE, only the server's words.
+_REFUSALS = {"password authentication failed": "28P01", 'database ".*" does not exist': "3D000"}
 _UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
 
 
@@ -84,7 +87,8 @@ def _sqlstate(error: Exception) -> str:
     details = error.args[0] if error.args else None
     if isinstance(details, dict):
         return str(details.get("C", ""))
-    return str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return state or next((state for text, state in _REFUSALS.items() if re.search(text, str(error))), "")
 
 
 def _brief(error: Exception) -> str:

@@ -1,0 +1,71 @@
+"""The check task: which branch it takes, what it logs and pushes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from redshift_auth_alert.check import check_threshold
+from tests.conftest import make_run
+from tests.unit.test_breaches import ONGOING, quiet, row
+
+UNSEEN = quiet(oldest_event_at=None, newest_event_at=None, shows_others=0)
+
+
+class Pushed(dict[str, Any]):
+    """Stands in for the task instance, which is Airflow's."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+def check(*rows: dict[str, Any], **settings: Any) -> tuple[str, Pushed]:
+    pushed = Pushed()
+    table = {"columns": list(rows[0]), "rows": [list(each.values()) for each in rows]}
+    return check_threshold(table, make_run(**settings), pushed), pushed
+
+
+def test_a_breach_is_published() -> None:
+    branch, pushed = check(row())
+    assert branch == "publish_alert"
+    assert pushed["subject"].startswith("[ALERT] (test)")
+    assert "203.0.113.7 [12 times]" in pushed["body"]
+
+
+def test_a_breach_is_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    check(row("192.0.2.1", new_groups=2), row("192.0.2.2", new_groups=2))
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["192.0.2.1 [12 times], peak 12, new", "192.0.2.2 [12 times], peak 12, new"]
+
+
+def test_nobody_breached_alerts_nobody() -> None:
+    assert check(quiet()) == ("no_alert", {})
+
+
+def test_a_held_back_breach_alerts_nobody() -> None:
+    assert check(row(**ONGOING), remind_every_minutes=7 * 1440)[0] == "no_alert"
+
+
+def test_a_dry_run_logs_the_full_message_and_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert check(row(), dry_run=True) == ("no_alert", {})
+    assert "[ALERT] (test)" in caplog.text
+    assert "First failure" in caplog.text
+
+
+def test_an_unseen_interval_fails_for_good_and_says_why() -> None:
+    with pytest.raises(AirflowFailException, match="the interval is unseen: STL_CONNECTION_LOG shows no event at all"):
+        check(UNSEEN)
+
+
+def test_an_unseen_interval_is_a_warning_where_the_monitor_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert check(UNSEEN, when_unseen="warn")[0] == "no_alert"
+    assert "Coverage is unseen: STL_CONNECTION_LOG shows no event at all" in caplog.text
+
+
+def test_a_partly_seen_interval_still_alerts_and_says_from_when_on_it_could_see() -> None:
+    branch, pushed = check(row(oldest_event_at="2026-03-01T12:03:00"))
+    assert branch == "publish_alert"
+    assert "shows events from 2026-03-01 12:03:00 UTC on only" in pushed["body"]

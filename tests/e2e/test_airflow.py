@@ -1,0 +1,233 @@
+"""A real scheduler, DAG processor, API server and LocalExecutor on PostgreSQL: what a subscriber receives, and when.
+
+The tests share one Airflow and go on in the order in which they stand; the last one looks at all the mail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.aws import Cloud, Mail, running_cloud
+from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.warehouse import Warehouse, running_warehouse
+
+MINUTE = timedelta(minutes=1)
+SETTLED, MISSED, PAST = f"{DAG_ID}__settled", f"{DAG_ID}__missed", f"{DAG_ID}__past"
+NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+A_MOMENT_AGO = (datetime.now(UTC) - 2 * MINUTE).isoformat()
+EVERY_MINUTE = {"schedule": "* * * * *", "threshold": 3, "start_date": A_MOMENT_AGO}
+MONITORS = {
+    "default.yaml": monitor_file(environment="manual", start_date=NEVER),
+    "settled.yaml": monitor_file(environment="settled", settle_minutes=1, **EVERY_MINUTE),
+    "missed.yaml": monitor_file(environment="missed", **EVERY_MINUTE),
+    "past.yaml": monitor_file(environment="past", schedule="*/30 * * * *", start_date=NEVER),
+}
+
+
+@dataclass
+class World:
+    """The running parts, and all the mail that has arrived."""
+
+    warehouse: Warehouse
+    cloud: Cloud
+    airflow: Airflow
+    scheduler: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    mails: list[Mail] = field(default_factory=list)
+    attacks: dict[str, datetime] = field(default_factory=dict)
+
+    def start_scheduler(self) -> None:
+        self.scheduler.enter_context(self.airflow.running_scheduler())
+
+    def fail(self, address: str, times: int, user: str = "admin") -> datetime:
+        """Fail logins within one minute; return that minute's start."""
+        if datetime.now(UTC).second > 55:
+            time.sleep(6)
+        for _ in range(times):
+            assert not self.warehouse.login(address, user, "guess")
+        return self.attacks.setdefault(address, datetime.now(UTC).replace(second=0, microsecond=0))
+
+    def mail(self, environment: str) -> list[Mail]:
+        """All the mail of an environment so far."""
+        self.mails += self.cloud.take_mail()
+        return [mail for mail in self.mails if f"({environment})" in mail.subject]
+
+    def run_of(self, dag_id: str, start: datetime) -> dict[str, Any] | None:
+        """The run whose interval starts at ``start``, once it has ended."""
+        for run in self.airflow.runs(dag_id):
+            if datetime.fromisoformat(run["data_interval_start"]) == start and run["state"] in ("success", "failed"):
+                return run
+        return None
+
+    def wait_for_run_of(self, dag_id: str, start: datetime) -> dict[str, Any]:
+        self.airflow.wait_until(lambda: self.run_of(dag_id, start), 240, f"{dag_id}'s run of {start}")
+        run = self.run_of(dag_id, start)
+        assert run
+        return run
+
+
+def told(mail: Mail) -> tuple[str, str, list[str]]:
+    """Kind of the message, its interval, and the groups that it names."""
+    kind = re.match(r"\[(\w+)\]", mail.subject)
+    interval = re.search(r"^Interval +(.*) UTC$", mail.body, flags=re.MULTILINE)
+    assert kind
+    assert interval
+    return kind[1], interval[1], re.findall(r"^(\S+) \[\d+ times\]", mail.body, flags=re.MULTILINE)
+
+
+def span(start: datetime, length: timedelta = MINUTE) -> str:
+    return f"{start:%Y-%m-%d %H:%M:%S} to {start + length:%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("e2e")
+    (folder / "airflow").mkdir()
+    with running_cloud() as cloud, running_warehouse(folder) as warehouse:
+        wrong = {"conn_type": "redshift", "host": "127.0.0.1", "port": warehouse.port, "login": "auth_monitor",
+                 "password": "old", "schema": "dev", "extra": {"ssl": False}}  # fmt: skip
+        blind = wrong | {"login": "newcomer", "password": "newcomer"}
+        variables = {"AIRFLOW_CONN_WRONG_PASSWORD": json.dumps(wrong), "AIRFLOW_CONN_NO_RIGHTS": json.dumps(blind)}
+        running = running_airflow(
+            folder / "airflow", warehouse, cloud, MONITORS, scheduler=False, variables=variables
+        )
+        with running as airflow:
+            world = World(warehouse, cloud, airflow)
+            with world.scheduler:
+                world.start_scheduler()
+                for dag_id in (DAG_ID, SETTLED, MISSED, PAST):
+                    airflow.unpause(dag_id)
+                yield world
+
+
+@pytest.fixture(scope="module")
+def attacked(world: World) -> datetime:
+    """Somebody fails three logins in some minute; that minute's start."""
+    return world.fail("127.0.0.11", 3)
+
+
+@pytest.fixture(scope="module")
+def refused_by_sns(world: World, attacked: datetime) -> str:
+    """A run that is to tell a topic that is not there; its publishing is tried three times, so it is started early."""
+    topic = world.cloud.topic_arn.replace("redshift-auth-alerts", "nowhere")
+    return world.airflow.trigger({"sns_topic_arn": topic, "threshold": 3, "environment": "refused"})
+
+
+def test_a_manual_run_by_the_api_takes_overrides(world: World, attacked: datetime, refused_by_sns: str) -> None:
+    run_id = world.airflow.trigger({"threshold": 3, "group_by": ["user_name"], "environment": "by-api"})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert [told(mail)[2] for mail in world.mail("by-api")] == [["admin"]]
+
+
+def test_a_manual_run_by_the_command_line_needs_no_logical_date(world: World, attacked: datetime) -> None:
+    conf = {"threshold": 3, "environment": "by-cli", "start": attacked.isoformat()}
+    conf["end"] = datetime.now(UTC).isoformat()
+    world.airflow.cli("dags", "trigger", DAG_ID, "--run-id", "by-cli", "--conf", json.dumps(conf))
+    assert world.airflow.wait_for_run("by-cli") == "success"
+    assert [told(mail)[2] for mail in world.mail("by-cli")] == [["127.0.0.11"]]
+
+
+def test_a_manual_run_with_a_logical_date_evaluates_the_window_up_to_it(world: World, attacked: datetime) -> None:
+    run_id = world.airflow.trigger({"threshold": 3, "environment": "early"}, logical_date=attacked)
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert world.mail("early") == []
+
+
+def test_a_dry_run_publishes_nothing_and_logs_the_message(world: World, attacked: datetime) -> None:
+    run_id = world.airflow.trigger({"threshold": 3, "environment": "dry", "dry_run": True})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert world.mail("dry") == []
+    assert "[ALERT] (dry)" in world.airflow.task_log(run_id, "check_threshold")
+
+
+def test_a_misspelt_override_fails_the_run_before_any_query_and_is_told(world: World) -> None:
+    run_id = world.airflow.trigger({"treshold": 5})
+    assert world.airflow.wait_for_run(run_id) == "failed"
+    assert world.airflow.task_states(run_id)["query_auth_failures"] == "failed"
+    assert "Executing" not in world.airflow.task_log(run_id, "query_auth_failures")
+    bodies = [mail.body for mail in world.mails + world.cloud.take_mail() if run_id in mail.body]
+    assert len(bodies) == 1
+    assert "did you mean 'threshold'?" in bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "says"),
+    [
+        ("wrong_password", "the warehouse refused the login: check user and password of the connection"),
+        ("no_rights", "shows only the monitor's own logins; give the monitor's user the right to read it"),
+        ("not_defined", "Connection 'not_defined' is not defined: add it"),
+    ],
+)  # fmt: skip
+def test_a_run_that_cannot_see_fails_and_tells_the_topic_why(world: World, conn_id: str, says: str) -> None:
+    environment = conn_id.replace("_", "-")
+    run_id = world.airflow.trigger({"conn_id": conn_id, "environment": environment})
+    assert world.airflow.wait_for_run(run_id) == "failed"
+    (mail,) = world.mail(environment)
+    assert mail.subject.startswith("[FAILED]")
+    assert says in mail.body
+
+
+def test_a_backfill_finds_the_burst_that_straddles_two_intervals_once(world: World) -> None:
+    noon = (datetime.now(UTC) - timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
+    for minute in (-3, -2, -1, -1, -1, 1, 2, 3, 4, 5):
+        world.warehouse.remember_failure(noon + minute * MINUTE, "203.0.113.7", "admin")
+    first, last = noon - 60 * MINUTE, noon + 30 * MINUTE
+    dates = ["--from-date", first.isoformat(), "--to-date", last.isoformat()]
+    world.airflow.cli("backfill", "create", "--dag-id", PAST, *dates)
+    starts = [first + number * 30 * MINUTE for number in range(4)]
+    assert [world.wait_for_run_of(PAST, start)["state"] for start in starts] == ["success"] * 4
+    assert [told(mail) for mail in world.mail("past")] == [("ALERT", span(noon, 30 * MINUTE), ["203.0.113.7"])]
+    assert "\nRun          backfill (" in world.mail("past")[0].body
+
+
+def test_a_scheduled_run_starts_after_its_settle_delay_and_tells_once(world: World, attacked: datetime) -> None:
+    run = world.wait_for_run_of(SETTLED, attacked)
+    assert (run["run_type"], run["state"]) == ("scheduled", "success")
+    assert datetime.fromisoformat(run["start_date"]) >= attacked + 2 * MINUTE
+    assert ("ALERT", span(attacked), ["127.0.0.11"]) in [told(mail) for mail in world.mail("settled")]
+
+
+def test_an_interval_missed_while_the_scheduler_was_down_is_run_once_it_is_back(world: World) -> None:
+    world.scheduler.close()
+    during = world.fail("127.0.0.12", 3)
+    while datetime.now(UTC) < during + MINUTE + timedelta(seconds=3):
+        time.sleep(1)
+    assert world.run_of(MISSED, during) is None
+    world.start_scheduler()
+    assert world.wait_for_run_of(MISSED, during)["state"] == "success"
+    assert ("ALERT", span(during), ["127.0.0.12"]) in [told(mail) for mail in world.mail("missed")]
+
+
+def test_every_interval_since_the_start_was_run_exactly_once(world: World) -> None:
+    starts = [datetime.fromisoformat(run["data_interval_start"]) for run in world.airflow.runs(MISSED)]
+    assert starts == [starts[0] + number * MINUTE for number in range(len(starts))]
+
+
+def test_a_topic_that_sns_does_not_know_fails_the_run(world: World, refused_by_sns: str) -> None:
+    assert world.airflow.wait_for_run(refused_by_sns, seconds=240) == "failed"
+    states = world.airflow.task_states(refused_by_sns)
+    assert (states["check_threshold"], states["publish_alert"]) == ("success", "failed")
+
+
+def test_all_the_mail_is_as_expected_none_missing_and_none_twice(world: World, attacked: datetime) -> None:
+    for dag_id in (SETTLED, MISSED):
+        world.wait_for_run_of(dag_id, world.attacks["127.0.0.12"])
+    world.mails += world.cloud.take_mail()
+    for environment in ("settled", "missed"):
+        assert sorted(told(mail) for mail in world.mail(environment)) == sorted(
+            ("ALERT", span(minute), [address]) for address, minute in world.attacks.items()
+        )
+    assert sorted(mail.subject.split(" Redshift")[0] for mail in world.mails) == sorted([
+        "[ALERT] (by-api)", "[ALERT] (by-cli)", "[ALERT] (past)",
+        *["[ALERT] (settled)", "[ALERT] (missed)"] * 2,
+        "[FAILED]", "[FAILED] (wrong-password)", "[FAILED] (no-rights)", "[FAILED] (not-defined)",
+    ])  # fmt: skip

@@ -1,0 +1,74 @@
+"""What the statement must measure, by brute force from the definitions alone: slow, plain, and no code of the package.
+
+Times are whole ticks. Every tick of a range is looked at, one after the other, and every failure is counted anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+FAILURE, LOGIN = "authentication failure", "authenticated"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A connection event at tick ``at``."""
+
+    kind: str
+    at: int
+    remote_host: str
+    user_name: str
+    database_name: str
+
+
+def expected(
+    events: list[Event], *, start: int, end: int, window: int, threshold: int, group_by: tuple[str, ...]
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return what is measured of each breaching group, by its value combination."""
+
+    def group(event: Event) -> tuple[str, ...]:
+        return tuple(getattr(event, column) for column in group_by)
+
+    result = {}
+    for key in {group(event) for event in events}:
+        mine = [event for event in events if group(event) == key and event.at < end]
+        failures = [event for event in mine if event.kind == FAILURE]
+
+        def in_window(tick: int, failures: list[Event] = failures) -> int:
+            return len([failure for failure in failures if tick - window < failure.at <= tick])
+
+        breach_points = sorted({failure.at for failure in failures if in_window(failure.at) >= threshold})
+        here = [point for point in breach_points if start <= point < end]
+        if not here:
+            continue
+        inside = [failure for failure in failures if start <= failure.at < end]
+        earlier = [failure.at for failure in failures if start - window <= failure.at < start]
+        logins = sorted(
+            (event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at > here[0]
+        )
+        got_in = [
+            (at, user)
+            for at, user in logins
+            if any(
+                failure.user_name == user and start - 2 * window <= failure.at < at for failure in failures
+            )
+        ]
+        users = Counter(failure.user_name for failure in inside)
+        top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
+        result[key] = {
+            "failures": len(inside),
+            "most_at_failure": max(in_window(failure.at) for failure in inside),
+            "peak": max(in_window(tick) for tick in range(start, end)),
+            "most_before": max((in_window(at) for at in earlier), default=0),
+            "first_failure_at": min(failure.at for failure in inside),
+            "last_failure_at": max(failure.at for failure in inside),
+            "first_breach_at": here[0],
+            "first_login": logins[0] if logins else None,
+            "got_in": got_in[0] if got_in else None,
+            "users_tried": len(users),
+            "top_users": top,
+            "ongoing": any(start - window <= point < start for point in breach_points),
+        }
+    return result

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redshift_auth_alert.breaches import Breach, Coverage, Login, Verdict
+from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line, shown
+from tests.conftest import NOON, make_run
+
+MINUTE = timedelta(minutes=1)
+
+
+def make_breach(**facts: Any) -> Breach:
+    return Breach(
+        **{
+            "group": {"remote_host": "203.0.113.7"},
+            "failures": 14,
+            "peak": 15,
+            "ongoing": False,
+            "first_failure_at": NOON + MINUTE,
+            "last_failure_at": NOON + 9 * MINUTE,
+            "first_breach_at": NOON + 5 * MINUTE,
+            "first_login": None,
+            "got_in": None,
+            "users_tried": 2,
+            "top_users": (("admin", 9), ("root", 5)),
+        }
+        | facts
+    )
+
+
+def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Verdict:
+    told = len(breaches) if told is None else told
+    return Verdict(
+        **{
+            "coverage": Coverage("seen"),
+            "breaches": breaches,
+            "new_groups": told,
+            "ongoing_groups": 0,
+            "told": told,
+            "held_back": 0,
+        }
+        | facts
+    )
+
+
+def alert(*breaches: Breach, told: int | None = None, verdict: dict[str, Any] | None = None, **run: Any) -> Message:
+    return compose(make_verdict(*(breaches or [make_breach()]), told=told, **(verdict or {})), make_run(**run))
+
+
+def test_the_alert_reads_in_full() -> None:
+    got_in = make_breach(
+        group={"remote_host": "198.51.100.20"},
+        ongoing=True,
+        got_in=Login(NOON + 10 * MINUTE, "admin"),
+        first_login=Login(NOON + 6 * MINUTE, "etl"),
+    )
+    assert alert(got_in, make_breach(), told=5) == Message(
+        "[ALERT] (test) Redshift authentication failures: 5 remote hosts",
+        """\
+5 remote hosts with 10 or more authentication failures within 30 minutes.
+
+Environment  test
+Monitor      redshift_auth_failure_alert
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Source       stl_connection_log
+
+198.51.100.20 [14 times] ongoing, GOT IN
+    Peak           15 within 30 minutes, threshold reached 2026-03-01 12:05:00
+    First failure  2026-03-01 12:01:00 UTC
+    Last failure   2026-03-01 12:09:00 UTC
+    Tried          admin (9), root (5)
+    GOT IN         2026-03-01 12:10:00 UTC as admin, whom it had failed as
+    Logged in      2026-03-01 12:06:00 UTC as etl, whom it had not failed as
+
+203.0.113.7 [14 times] new
+    Peak           15 within 30 minutes, threshold reached 2026-03-01 12:05:00
+    First failure  2026-03-01 12:01:00 UTC
+    Last failure   2026-03-01 12:09:00 UTC
+    Tried          admin (9), root (5)
+
+... and 3 remote hosts more, less severe than those listed.
+""",
+    )
+
+
+def test_one_group_is_written_in_the_singular() -> None:
+    assert alert().subject.endswith(": 1 remote host")
+
+
+def test_a_group_of_several_columns_names_each() -> None:
+    group = {"remote_host": "192.0.2.1", "user_name": "ann"}
+    message = alert(make_breach(group=group), group_by=("remote_host", "user_name"))
+    assert "\nremote_host=192.0.2.1 user_name=ann [14 times] new\n" in message.body
+    assert message.subject.endswith(": 1 group")
+
+
+def test_a_scheduled_run_does_not_speak_of_the_run() -> None:
+    assert "\nRun " not in alert().body
+
+
+@pytest.mark.parametrize("run_type", ["manual", "backfill"])
+def test_another_run_says_what_it_is(run_type: str) -> None:
+    assert f"\nRun          {run_type} ({run_type}__1)\n" in alert(run_type=run_type).body
+
+
+def test_a_dry_run_says_so() -> None:
+    assert "\nDry run      evaluated and logged, not published\n" in alert(dry_run=True).body
+
+
+def test_partial_coverage_is_told() -> None:
+    coverage = Coverage("partial", "the log shows events from noon on only", NOON)
+    assert "\nCoverage     partial: the log shows" in alert(verdict={"coverage": coverage}).body
+
+
+def test_what_no_reminder_is_due_for_is_told_in_a_line() -> None:
+    assert "2 remote hosts told of earlier still breached; no reminder is due." in alert(verdict={"held_back": 2}).body
+
+
+def test_users_beyond_the_five_listed_are_counted() -> None:
+    top = tuple((f"user{number}", 3) for number in range(5))
+    assert "user4 (3) and 37 more users\n" in alert(make_breach(users_tried=42, top_users=top)).body
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("[local]", "[local]"),
+        ("IAM:ann@example.com", "IAM:ann@example.com"),
+        ("", "(empty)"),
+        ("(empty)", '"(empty)"'),
+        ("ann bob", '"ann bob"'),
+        ("a\nb", '"a\\nb"'),
+        ("a\r\u2028\u202eb", '"a\\r\\u2028\\u202eb"'),
+        ("\x1b[31m", '"\\x1b[31m"'),
+        ('say "hi" \\', '"say \\"hi\\" \\\\"'),
+        ("{{ 1/0 }}", '"{{ 1/0 }}"'),
+        ("böb", '"böb"'),
+    ],
+)
+def test_a_name_is_shown_so_that_it_passes_for_nothing_else(name: str, written: str) -> None:
+    assert shown(name) == written
+
+
+@given(st.text(max_size=50))
+def test_a_shown_name_is_one_printable_line(name: str) -> None:
+    assert shown(name).isprintable()
+
+
+@given(st.text(max_size=50), st.text(max_size=50))
+def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
+    assert (shown(one) == shown(other)) == (one == other)
+
+
+@given(st.text(max_size=50))
+def test_no_name_can_forge_a_line_of_the_body(name: str) -> None:
+    forged = alert(make_breach(group={"remote_host": name}, top_users=((name, 9), ("root", 5))))
+    assert len(forged.body.splitlines()) == len(alert().body.splitlines())
+
+
+@given(st.integers(1, 10**9), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40))
+def test_the_subject_keeps_snss_limits(told: int, environment: str) -> None:
+    subject = alert(told=told, environment=environment).subject
+    assert len(subject) <= 100
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+def test_a_message_too_long_is_cut_at_whole_groups_and_says_how_many_were_left_out() -> None:
+    name = "\N{PILE OF POO}" * 50
+    users = tuple((name, 9) for _ in range(5))
+    breaches = [make_breach(group={"remote_host": name}, top_users=users) for _ in range(100)]
+    body = alert(*breaches, told=1_000).body
+    listed = body.count(" times] new")
+    assert 0 < listed < 100
+    assert f"\n... and {1_000 - listed} remote hosts more" in body
+    assert MESSAGE_LIMIT - 5_000 < len(json.dumps({"default": body})) < 262_144
+
+
+def test_the_log_line_names_the_group_and_its_times() -> None:
+    assert log_line(make_breach(got_in=Login(NOON, "admin"))) == "203.0.113.7 [14 times], peak 15, new, GOT IN"
+
+
+def test_a_failure_says_which_interval_was_not_evaluated_and_why() -> None:
+    message = failure_message("dag", make_run(), "scheduled__1", "query_auth_failures", "no rights\nForged: line")
+    assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
+    assert "Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in message.body
+    assert "Reason: no rights\\nForged: line\n" in message.body
+
+
+def test_a_failure_of_a_run_with_invalid_settings_is_told_all_the_same() -> None:
+    message = failure_message("dag", None, "manual__1", "query_auth_failures", "run overrides: threshold is 0")
+    assert "Interval  not known: the run's settings are invalid\n" in message.body
+    assert "Reason: run overrides: threshold is 0\n" in message.body
