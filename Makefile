@@ -28,8 +28,8 @@ format: $(READY)  ## mend lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## measure the budgets
-	@$(BIN)/python -m benchmarks
+bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 readme: $(READY)  ## write the settings table into README.md
 	@$(BIN)/python docs/settings_table.py

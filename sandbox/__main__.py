@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sandbox.aws import Cloud, Mail, running_cloud
-from sandbox.mwaa import DAG_ID, ROOT, Airflow, running_airflow, monitor_file
+from sandbox.mwaa import DAG_ID, ROOT, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
 
 BREACHES, STAYS_BELOW, GETS_IN = "127.0.0.2", "127.0.0.3", "127.0.0.4"

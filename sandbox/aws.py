@@ -34,7 +34,7 @@ class Cloud:
     queue_url: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the stand-in."""
+        """Return a boto3 client of the stand-in."""
         return boto3.client(service, endpoint_url=self.endpoint, **CREDENTIALS)
 
     def take_mail(self) -> list[Mail]:

@@ -1,4 +1,4 @@
-"""The local MWAA: Airflow's scheduler, DAG processor and API server on the same PostgreSQL, folders laid out as there."""
+"""The local MWAA: Airflow's scheduler, DAG processor and API server, its database in the same PostgreSQL."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Airflow:
         return {task["task_id"]: task["state"] for task in answer["task_instances"]}
 
     def task_log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
-        """What the last try of a task logged."""
+        """Return what the last try of a task logged."""
         task = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")
         log = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{task['try_number']}")
         return "\n".join(json.dumps(line) for line in log["content"])

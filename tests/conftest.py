@@ -33,9 +33,7 @@ def make_run(
 
 def render_statement(run: Evaluation) -> str:
     """The statement as the operator's template engine renders it."""
-    env = Environment(  # noqa: S701 -- SQL, not HTML
-        loader=FileSystemLoader(ROOT / "include"), undefined=StrictUndefined
-    )
+    env = Environment(loader=FileSystemLoader(ROOT / "include"), undefined=StrictUndefined)
     return env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
 
 
@@ -54,8 +52,8 @@ def logs(warehouse: Warehouse) -> Iterator[psycopg.Connection]:
         connection.execute(
             """
             CREATE TABLE stl_connection_log (
-                event char(50), recordtime timestamp, remotehost char(45), remoteport char(32), pid int, dbname char(50),
-                username char(50)
+                event char(50), recordtime timestamp, remotehost char(45), remoteport char(32), pid int,
+                dbname char(50), username char(50)
             );
             CREATE TABLE sys_connection_log (
                 event char(50), record_time timestamp, remote_host char(45), remote_port char(32), session_id int,
@@ -80,7 +78,8 @@ def measure(logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, .
         logs.execute("RESET ROLE")
         if events:
             logs.execute(
-                f"INSERT INTO {log} ({names[log]}) SELECT * FROM unnest(%s::text[], %s::timestamp[], %s::text[], %s::text[], %s::text[])",
+                f"INSERT INTO {log} ({names[log]}) SELECT * FROM"
+                " unnest(%s::text[], %s::timestamp[], %s::text[], %s::text[], %s::text[])",
                 [list(column) for column in zip(*events, strict=True)],
             )
         logs.execute("SET ROLE auth_monitor")

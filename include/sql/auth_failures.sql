@@ -166,7 +166,6 @@ logins AS (
     GROUP BY {{ group("") }}
 ),
 
--- New and ongoing groups are listed apart, so that many ongoing ones cannot crowd out a new one.
 breaching AS (
     SELECT
         {{ group("measured.") }},
@@ -188,12 +187,15 @@ breaching AS (
     LEFT JOIN logins ON {{ same_group("measured", "logins") }}
 ),
 
+-- The worst first. Where ongoing breaches are not told, many of them cannot crowd out a new one.
 ranked AS (
     SELECT
         1 AS always,
         breaching.*,
         ROW_NUMBER() OVER (
-            PARTITION BY ongoing ORDER BY kept_out, most_at_failure DESC, failures DESC, {{ group("") }}
+            ORDER BY
+                {{ "ongoing, " if not run.reminder_due -}}
+                kept_out, most_at_failure DESC, failures DESC, {{ group("") }}
         ) AS place,
         SUM(1 - ongoing) OVER () AS new_groups,
         SUM(ongoing) OVER () AS ongoing_groups
@@ -252,4 +254,4 @@ SELECT
     {%- endfor %}
 FROM coverage
 LEFT JOIN listed ON coverage.always = listed.always
-ORDER BY listed.kept_out, listed.most_at_failure DESC, listed.failures DESC, listed.place
+ORDER BY listed.place

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import DAG, Param
+from airflow.sdk.exceptions import AirflowFailException
 from jinja2 import pass_context
 
 from redshift_auth_alert.errors import AlertError, SettingsError
@@ -37,7 +37,7 @@ class Macros:
 
         @pass_context
         def topic_override(context: Mapping[str, Any]) -> str | None:
-            """The topic of this run's overrides; None where they are invalid, so that a failure is told all the same."""
+            """Return the overridden topic; None also where the overrides are invalid, as that is to be told too."""
             try:
                 topic = self._monitor.settings.for_run(context["dag_run"].conf).sns_topic_arn
             except AlertError:
@@ -53,13 +53,13 @@ class Macros:
             except AlertError:
                 run = None
             ti = context["ti"]
-            return failure_message(self._monitor.dag_id, run, ti.run_id, ti.task_id, context.get("exception"))
+            return failure_message(self._monitor, run, ti.run_id, ti.task_id, context.get("exception"))
 
         return {"evaluation": evaluation, "topic_override": topic_override, "failure_message": failure_message}
 
     @property
     def topic(self) -> str:
-        """Template of the topic: the run's own where it is overridden, else the monitor's, itself perhaps a template."""
+        """Template of the topic: the overridden one, else the monitor's, which may be a template itself."""
         own = self._monitor.settings.sns_topic_arn
         return "{% if topic_override() %}{{ topic_override() }}{% else %}" + own + "{% endif %}"
 

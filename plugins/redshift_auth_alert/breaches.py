@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pandas as pd
@@ -79,7 +80,7 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
     ongoing = breaching["most_before"] >= run.settings.threshold
     new_groups, ongoing_groups = int(first["new_groups"]), int(first["ongoing_groups"])
     told, held_back = new_groups + ongoing_groups, 0
-    if not _reminder_due(run):
+    if not run.reminder_due:
         breaching, ongoing = breaching[~ongoing], ongoing[~ongoing]
         told, held_back = new_groups, ongoing_groups
     worst = breaching.assign(ongoing=ongoing, kept_out=breaching["got_in_at"].isna()).sort_values(
@@ -98,12 +99,7 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
     )
 
 
-def _reminder_due(run: Evaluation) -> bool:
-    period = run.settings.remind_every_minutes
-    return period is None or run.interval.holds_multiple_of(timedelta(minutes=period))
-
-
-def _breach(row: dict[str, Any], group_by: tuple[str, ...]) -> Breach:
+def _breach(row: Mapping[Hashable, Any], group_by: tuple[str, ...]) -> Breach:
     return Breach(
         group={column: row[column] for column in group_by},
         failures=int(row["failures"]),
@@ -123,7 +119,7 @@ def _breach(row: dict[str, Any], group_by: tuple[str, ...]) -> Breach:
     )
 
 
-def _login(row: dict[str, Any], name: str) -> Login | None:
+def _login(row: Mapping[Hashable, Any], name: str) -> Login | None:
     return None if pd.isna(row[f"{name}_at"]) else Login(_moment(row[f"{name}_at"]), row[f"{name}_user"])
 
 
@@ -141,8 +137,8 @@ def _coverage(row: pd.Series, run: Evaluation) -> Coverage:
     if oldest >= interval.end:
         return Coverage(
             "unseen",
-            f"the interval has aged out of {log}, whose oldest event is of {format_utc(oldest)} UTC (it keeps about 7 days); "
-            "the audit log that Redshift delivers to S3 reaches further back, where it is on",
+            f"the interval has aged out of {log}, whose oldest event is of {format_utc(oldest)} UTC "
+            "(it keeps about 7 days); the audit log that Redshift delivers to S3 reaches further back, where it is on",
         )
     if newest < interval.start:
         return Coverage(

@@ -42,6 +42,12 @@ class Evaluation:
         """Where the scanned range starts: a count at ``start - W`` looks back one more W."""
         return self.interval.start - 2 * self.window
 
+    @property
+    def reminder_due(self) -> bool:
+        """Whether ongoing breaches are told again in this interval, which follows from its place in time alone."""
+        period = self.settings.remind_every_minutes
+        return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
+
 
 def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
     """Return what ``dag_run`` evaluates. Raises SettingsError or IntervalError before anything is queried."""

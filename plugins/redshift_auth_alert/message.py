@@ -13,6 +13,7 @@ from redshift_auth_alert.interval import format_utc
 if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its message without
     from redshift_auth_alert.breaches import Breach, Login, Verdict
     from redshift_auth_alert.evaluation import Evaluation
+    from redshift_auth_alert.settings import Monitor
 
 SUBJECT_LIMIT = 100
 # SNS takes 262,144 bytes, of a message as it is sent: wrapped into JSON, each non-ASCII character as an escape.
@@ -51,29 +52,26 @@ def compose(verdict: Verdict, run: Evaluation) -> Message:
     return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n")
 
 
-def failure_message(dag_id: str, run: Evaluation | None, run_id: str, task_id: str, reason: object) -> Message:
-    """Write the message that says which interval could not be evaluated; ``run`` is None where not even that is known."""
-    environment = f"({run.settings.environment}) " if run else ""
-    interval = str(run.interval) if run else "not known: the run's settings are invalid"
+def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_id: str, reason: object) -> Message:
+    """Write the message that says which interval could not be evaluated; ``run`` is None where that is unknown."""
+    environment = (run or monitor).settings.environment
+    facts = [
+        ("Monitor", monitor.dag_id),
+        ("Interval", str(run.interval) if run else "not known: the run's settings are invalid"),
+        ("Run", escaped(run_id)),
+        ("Task", task_id),
+    ]
     body = [
         "An interval could not be evaluated. Nobody may take this for 'no breach'.",
         "",
-        *_facts(
-            [
-                ("Monitor", dag_id),
-                ("Interval", interval),
-                ("Run", run_id),
-                ("Task", task_id),
-            ]
-        ),
+        *_facts(facts),
         "",
         f"Reason: {escaped(str(reason))[:2000]}",
         "",
         "When it is mended, clear the failed task: the run then evaluates the same interval.",
     ]
-    return Message(
-        f"[FAILED] {environment}Redshift authentication failures: not evaluated"[:SUBJECT_LIMIT], "\n".join(body) + "\n"
-    )
+    subject = f"[FAILED] ({environment}) Redshift authentication failures: not evaluated"
+    return Message(subject[:SUBJECT_LIMIT], "\n".join(body) + "\n")
 
 
 def log_line(breach: Breach) -> str:
@@ -119,11 +117,9 @@ def _head(verdict: Verdict, run: Evaluation) -> list[str]:
 
 
 def _block(breach: Breach, run: Evaluation) -> str:
+    window, reached = _minutes(run.settings.window_minutes), format_utc(breach.first_breach_at)
     facts = [
-        (
-            "Peak",
-            f"{breach.peak:,} within {_minutes(run.settings.window_minutes)}, threshold reached {format_utc(breach.first_breach_at)}",
-        ),
+        ("Peak", f"{breach.peak:,} within {window}, threshold reached {reached}"),
         ("First failure", f"{format_utc(breach.first_failure_at)} UTC"),
         ("Last failure", f"{format_utc(breach.last_failure_at)} UTC"),
     ]

@@ -30,6 +30,9 @@ _REFUSALS = {"password authentication failed": "28P01", 'database ".*" does not 
 _UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
 
 
+MAX_TABLE_BYTES = 250_000
+
+
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
@@ -57,11 +60,21 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
 
 def fetch_table(cursor: Any) -> dict[str, list[Any]]:
-    """Fetch all rows as JSON-ready values beside the names of their columns."""
-    return {
-        "columns": [column[0] for column in cursor.description],
-        "rows": [[_plain(value) for value in row] for row in cursor.fetchall()],
-    }
+    """Fetch rows as JSON-ready values beside the names of their columns.
+
+    Rows after the first are left out from where the table would pass MAX_TABLE_BYTES: an attacker's names can be long,
+    and rows come the worst first with the true totals on each.
+    """
+    columns = [column[0] for column in cursor.description]
+    rows: list[list[Any]] = []
+    size = len(json.dumps(columns))
+    for row in cursor.fetchall():
+        plain = [_plain(value) for value in row]
+        size += len(json.dumps(plain)) + 2
+        if rows and size > MAX_TABLE_BYTES:
+            break
+        rows.append(plain)
+    return {"columns": columns, "rows": rows}
 
 
 def _plain(value: Any) -> Any:

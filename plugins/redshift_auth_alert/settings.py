@@ -121,7 +121,7 @@ class Settings(BaseModel):
     when_unseen: Literal["fail", "warn"] = _monitor_only(
         "fail", description="What a run does when the log does not show its interval."
     )
-    dry_run: bool = _per_run(False, description="Evaluate and log the full message, but publish nothing.")
+    dry_run: bool = _per_run(default=False, description="Evaluate and log the full message, but publish nothing.")
 
     def for_run(self, overrides: Mapping[str, Any] | None) -> RunSettings:
         """Return the settings in force for a run triggered with ``overrides`` (its ``conf``).
@@ -206,7 +206,7 @@ def per_run_names() -> list[str]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of each setting by name, flat, with ``per_run``, ``default`` and ``required`` beside the usual keys."""
+    """JSON Schema of each setting by name, flat, with ``per_run`` and ``required`` beside the usual keys."""
     whole = RunSettings.model_json_schema()
     return {
         name: {"per_run": False, "required": name in whole.get("required", ())} | _flat(schema)

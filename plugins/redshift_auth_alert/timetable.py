@@ -47,7 +47,8 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         """Start of the oldest interval that was due within the catch-up, or of the newest that is due."""
         newest_due_end = self._align_to_prev(now - self._settle)
         oldest_end = self._align_to_next(now - self._settle - self._max_catchup)
-        return self._get_prev(min(newest_due_end, oldest_end))
+        start: pendulum.DateTime = self._get_prev(min(newest_due_end, oldest_end))
+        return start
 
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         """Return the window up to the trigger, which is what a manual run without overrides evaluates."""

@@ -88,7 +88,9 @@ def test_its_form_as_it_stands_is_valid(dag: DAG) -> None:
     dag.params.validate()
 
 
-@pytest.mark.parametrize("values", [{"threshold": 0}, {"threshold": "5"}, {"source": "x"}, {"start": "2026-03-01 12:00"}])
+@pytest.mark.parametrize(
+    "values", [{"threshold": 0}, {"threshold": "5"}, {"source": "x"}, {"start": "2026-03-01 12:00"}]
+)
 def test_its_form_refuses(dag: DAG, values: dict[str, Any]) -> None:
     with pytest.raises(ParamValidationError, match=next(iter(values))):
         copy.deepcopy(dag.params).update(values)

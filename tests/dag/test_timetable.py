@@ -43,7 +43,9 @@ def automatic(
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
 
 
-def backfill(timetable: SettledIntervalTimetable, first: pendulum.DateTime, last: pendulum.DateTime) -> list[DagRunInfo]:
+def backfill(
+    timetable: SettledIntervalTimetable, first: pendulum.DateTime, last: pendulum.DateTime
+) -> list[DagRunInfo]:
     """What a backfill walks: it asks with catchup=True."""
     restriction, infos = TimeRestriction(first, last, catchup=True), []
     info = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
@@ -116,4 +118,6 @@ def test_it_survives_serialisation(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"now": at("20:00"), "last": DataInterval(at("9:07"), at("10:07"))}
     assert automatic(monkeypatch, again, **asked) == automatic(monkeypatch, timetable, **asked)
     assert again.serialize() == timetable.serialize()
-    assert again.infer_manual_data_interval(run_after=at("9:00")) == timetable.infer_manual_data_interval(run_after=at("9:00"))
+    assert again.infer_manual_data_interval(run_after=at("9:00")) == timetable.infer_manual_data_interval(
+        run_after=at("9:00")
+    )

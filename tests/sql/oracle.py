@@ -45,15 +45,11 @@ def expected(
             continue
         inside = [failure for failure in failures if start <= failure.at < end]
         earlier = [failure.at for failure in failures if start - window <= failure.at < start]
-        logins = sorted(
-            (event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at > here[0]
-        )
+        logins = sorted((event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at > here[0])
         got_in = [
             (at, user)
             for at, user in logins
-            if any(
-                failure.user_name == user and start - 2 * window <= failure.at < at for failure in failures
-            )
+            if any(failure.user_name == user and start - 2 * window <= failure.at < at for failure in failures)
         ]
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]

@@ -32,7 +32,9 @@ def verdict(logs: psycopg.Connection, *events: tuple[Any, str]) -> str:
         pytest.param([(START, "rdsdb")], "partial", id="the oldest event is at the start"),
         pytest.param([(START - SECOND, "rdsdb")], "unseen", id="stopped: the newest event is just before the start"),
         pytest.param([(START - SECOND, "rdsdb"), (START, "rdsdb")], "seen", id="events on both sides of the start"),
-        pytest.param([(START - SECOND, "rdsdb"), (END, "auth_monitor")], "seen", id="quiet, but the monitor's own login"),
+        pytest.param(
+            [(START - SECOND, "rdsdb"), (END, "auth_monitor")], "seen", id="quiet, but the monitor's own login"
+        ),
     ],
 )
 def test_coverage_is(logs: psycopg.Connection, events: list[tuple[Any, str]], expected: str) -> None:

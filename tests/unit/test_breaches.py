@@ -25,8 +25,8 @@ def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
     return (
         COVERAGE
         | {
-            "new_groups": 1, "ongoing_groups": 0, "remote_host": host, "failures": 12, "most_at_failure": 12, "peak": 12,
-            "most_before": 0, "first_failure_at": at, "last_failure_at": at, "first_breach_at": at,
+            "new_groups": 1, "ongoing_groups": 0, "remote_host": host, "failures": 12, "most_at_failure": 12,
+            "peak": 12, "most_before": 0, "first_failure_at": at, "last_failure_at": at, "first_breach_at": at,
             "first_login_at": None, "first_login_user": None, "got_in_at": None, "got_in_user": None, "users_tried": 1,
         }
         | users
@@ -115,7 +115,10 @@ def test_a_new_breach_is_told_whether_a_reminder_is_due_or_not() -> None:
 @pytest.mark.parametrize(
     ("coverage", "says"),
     [
-        ({"oldest_event_at": None, "newest_event_at": None, "shows_others": 0}, "no event at all; give the monitor's user"),
+        (
+            {"oldest_event_at": None, "newest_event_at": None, "shows_others": 0},
+            "no event at all; give the monitor's user",
+        ),
         ({"shows_others": 0}, "only the monitor's own logins; give the monitor's user"),
         ({"oldest_event_at": iso(NOON + DAY)}, "aged out of STL_CONNECTION_LOG, whose oldest event is of 2026-03-02"),
         ({"newest_event_at": iso(NOON - DAY)}, "STL_CONNECTION_LOG has stopped: its newest event is of 2026-02-28"),

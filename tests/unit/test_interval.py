@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -105,7 +106,15 @@ def test_an_interval_out_of_utc_cannot_be_constructed() -> None:
 
 @pytest.mark.parametrize(
     ("start_minute", "minutes", "holds"),
-    [(0, 30, True), (30, 30, False), (210, 30, False), (239, 1, False), (239, 2, True), (240, 1, True), (241, 239, False)],
+    [
+        (0, 30, True),
+        (30, 30, False),
+        (210, 30, False),
+        (239, 1, False),
+        (239, 2, True),
+        (240, 1, True),
+        (241, 239, False),
+    ],
 )
 def test_an_interval_holds_a_multiple_of_240_minutes(start_minute: int, minutes: int, *, holds: bool) -> None:
     start = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=start_minute)
@@ -113,15 +122,17 @@ def test_an_interval_holds_a_multiple_of_240_minutes(start_minute: int, minutes:
     assert interval.holds_multiple_of(timedelta(minutes=240)) is holds
 
 
-@given(start=st.integers(0, 10_000), lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20), period=st.integers(1, 700))
+@given(
+    start=st.integers(0, 10_000),
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20),
+    period=st.integers(1, 700),
+)
 def test_each_multiple_lies_in_exactly_one_of_adjoining_intervals(start: int, lengths: list[int], period: int) -> None:
     edges = [start]
     for length in lengths:
         edges.append(edges[-1] + length)
     epoch, minute = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=1)
-    intervals = [
-        Interval(epoch + first * minute, epoch + last * minute) for first, last in zip(edges, edges[1:], strict=False)
-    ]
+    intervals = [Interval(epoch + first * minute, epoch + last * minute) for first, last in itertools.pairwise(edges)]
     multiples = [at for at in range(start, edges[-1]) if at % period == 0]
     holding = [interval for interval in intervals if interval.holds_multiple_of(period * minute)]
     assert len(holding) == len({

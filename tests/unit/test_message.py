@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from redshift_auth_alert.breaches import Breach, Coverage, Login, Verdict
 from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line, shown
+from redshift_auth_alert.settings import Monitor
 from tests.conftest import NOON, make_run
 
 MINUTE = timedelta(minutes=1)
@@ -187,14 +189,19 @@ def test_the_log_line_names_the_group_and_its_times() -> None:
     assert log_line(make_breach(got_in=Login(NOON, "admin"))) == "203.0.113.7 [14 times], peak 15, new, GOT IN"
 
 
+MONITOR = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
+
+
 def test_a_failure_says_which_interval_was_not_evaluated_and_why() -> None:
-    message = failure_message("dag", make_run(), "scheduled__1", "query_auth_failures", "no rights\nForged: line")
-    assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
+    run = make_run(environment="overridden")
+    message = failure_message(MONITOR, run, "scheduled__1", "query_auth_failures", "no rights\nForged: line")
+    assert message.subject == "[FAILED] (overridden) Redshift authentication failures: not evaluated"
     assert "Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in message.body
     assert "Reason: no rights\\nForged: line\n" in message.body
 
 
 def test_a_failure_of_a_run_with_invalid_settings_is_told_all_the_same() -> None:
-    message = failure_message("dag", None, "manual__1", "query_auth_failures", "run overrides: threshold is 0")
+    message = failure_message(MONITOR, None, "manual__1", "query_auth_failures", "run overrides: threshold is 0")
+    assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
     assert "Interval  not known: the run's settings are invalid\n" in message.body
     assert "Reason: run overrides: threshold is 0\n" in message.body

@@ -45,9 +45,7 @@ def test_defaults_are_those_of_the_lambda() -> None:
     )  # fmt: skip
 
 
-BOUNDS = [
-    (name, schema["minimum"], schema["maximum"]) for name, schema in schemas().items() if "minimum" in schema
-]
+BOUNDS = [(name, schema["minimum"], schema["maximum"]) for name, schema in schemas().items() if "minimum" in schema]
 
 
 @pytest.mark.parametrize(("name", "lowest", "highest"), BOUNDS)
@@ -96,7 +94,7 @@ def test_beyond_a_bound_is_refused_with_file_key_value_and_what_is_valid(folder:
     ],
 )
 def test_a_bad_line_is_refused_while_the_other_monitors_load(folder: Path, line: str, says: str) -> None:
-    rest = [each for each in VALID.splitlines() if each.split(":")[0] != line.split(":")[0]]
+    rest = [each for each in VALID.splitlines() if each.split(":")[0] != line.split(":", maxsplit=1)[0]]
     (folder / "bad.yaml").write_text("\n".join([*rest, line]))
     monitors, problem = load(folder)
     assert list(monitors) == ["redshift_auth_failure_alert"]
