@@ -10,7 +10,7 @@ from typing import Any
 from redshift_auth_alert.settings import RunSettings, schemas, valid_values
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-_TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", flags=re.DOTALL)
+_TABLE = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", flags=re.DOTALL)
 
 
 def table() -> str:
@@ -27,7 +27,7 @@ def table() -> str:
 
 def with_table(readme: str) -> str:
     """Return the README with the table in its place."""
-    return _TABLE.sub(lambda found: found[1] + table() + found[2], readme)
+    return _TABLE.sub(lambda found: f"{found[1]}{table()}\n{found[2]}", readme)
 
 
 def _yaml(value: Any) -> str:
