@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from sandbox.aws import Cloud, Mail, running_cloud
 from sandbox.mwaa import DAG_ID, ROOT, Airflow, monitor_file, running_airflow
-from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
+from sandbox.warehouse import DATABASE, Warehouse, login, running_warehouse
 
 BREACHES, STAYS_BELOW, GETS_IN = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
@@ -28,16 +28,21 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     commands.add_parser("demo", help="real failed logins in, one alert out").set_defaults(run=demo)
     commands.add_parser("up", help="run until interrupted").set_defaults(run=up)
+    fail_command = commands.add_parser("fail", help="fail ten logins at a running sandbox")
+    fail_command.add_argument("port", type=int, help="port of the local Redshift, as make up prints it")
+    fail_command.add_argument("address", help="loopback address to come from, such as 127.0.0.2")
+    fail_command.set_defaults(run=fail)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
-        return int(arguments.run())
+        return int(arguments.run(arguments))
     except KeyboardInterrupt:
         print("\nInterrupted; all is stopped.")
         return 130
 
 
-def demo() -> int:
+def demo(_arguments: argparse.Namespace) -> int:
     """Fail real logins, run the DAG, show the message; return 0 only where it named exactly the right hosts."""
     began = time.monotonic()
 
@@ -85,7 +90,7 @@ def _problem(mails: list[Mail]) -> str:
     return ""
 
 
-def up() -> int:
+def up(_arguments: argparse.Namespace) -> int:
     """Run the sandbox and print each message that arrives, until interrupted."""
     with _only_one() as lock, _folder() as folder, running_cloud() as cloud, running_warehouse(folder) as warehouse:
         print("Starting; Airflow takes half a minute.", flush=True)
@@ -99,6 +104,14 @@ def up() -> int:
                 time.sleep(1)
 
 
+def fail(arguments: argparse.Namespace) -> int:
+    """Fail ten logins, as an attacker would."""
+    for _ in range(10):
+        login(arguments.address, arguments.port, "analyst", "wrong")
+    print(f"Failed ten logins from {arguments.address} as analyst.")
+    return 0
+
+
 def _welcome(airflow: Airflow, warehouse: Warehouse) -> str:
     return f"""
 Airflow    {airflow.url}/dags/{DAG_ID}   (no login; it runs every minute)
@@ -109,11 +122,9 @@ Fail ten logins, with psql:
 
   for i in $(seq 10); do PGPASSWORD=wrong psql -h 127.0.0.1 -p {warehouse.port} -U analyst {DATABASE}; done
 
-or with Python:
+or without psql, from another address:
 
-  {sys.executable} -c "
-  from sandbox.warehouse import login
-  for _ in range(10): login('127.0.0.2', {warehouse.port}, 'analyst', 'wrong')"
+  cd {ROOT} && .venv/bin/python -m sandbox fail {warehouse.port} 127.0.0.2
 
 The alert shows here within two minutes. Stop with Ctrl-C.
 """

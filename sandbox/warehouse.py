@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ def running_warehouse(folder: Path) -> Iterator[Warehouse]:
         conf.write(_SETTINGS.format(socket_dir=data))
     (data / "pg_hba.conf").write_text(_WHO_MAY)
     command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
-    with child(command, folder / "postgres.log", user=server.system_user), serve(to_port=port) as gateway_port:
+    postgres = child(command, folder / "postgres.log", user=server.system_user, stop_signal=signal.SIGINT)
+    with postgres, serve(to_port=port) as gateway_port:
         warehouse = Warehouse(gateway_port, port, data)
         _create(warehouse, data)
         yield warehouse

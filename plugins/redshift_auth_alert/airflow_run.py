@@ -71,7 +71,9 @@ def params(settings: Settings) -> dict[str, Param]:
     for name, schema in schemas().items():
         if not schema["per_run"]:
             continue
-        keys = {key: value for key, value in schema.items() if key not in ("per_run", "required", "default")}
+        keys = {key: value for key, value in schema.items() if key not in ("per_run", "required", "valid", "default")}
+        if schema.get("type") == "array":
+            keys["examples"] = schema["items"]["enum"]  # makes the form offer a choice
         default = own.get(name)
         if name == "sns_topic_arn":
             # A monitor's template is no valid override, so the field stays empty for "the monitor's own".

@@ -26,6 +26,8 @@ GroupColumn = Literal["remote_host", "user_name", "database_name"]
 Source = Literal["stl_connection_log", "sys_connection_log"]
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
+_CONNECTION_IDS = "1 to 250 letters, digits, '_', '.' and '-'"
+_TIMES = "an ISO 8601 time with its zone, such as 2026-01-31T14:30:00Z"
 _TEMPLATE = r"\{\{[^{}]+\}\}"
 
 
@@ -64,12 +66,12 @@ ConnectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 T = TypeVar("T", bound="Settings")
 
 
-def _monitor_only(default: Any = ..., **field: Any) -> Any:
-    return Field(default, **field)
+def _monitor_only(default: Any = ..., *, valid: str = "", **field: Any) -> Any:
+    return Field(default, json_schema_extra={"per_run": False, "valid": valid}, **field)
 
 
-def _per_run(default: Any = ..., **field: Any) -> Any:
-    return Field(default, json_schema_extra={"per_run": True}, **field)
+def _per_run(default: Any = ..., *, valid: str = "", **field: Any) -> Any:
+    return Field(default, json_schema_extra={"per_run": True, "valid": valid}, **field)
 
 
 class Settings(BaseModel):
@@ -78,19 +80,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     environment: str = _per_run(
-        pattern=r"^[ -~]{1,40}$", description="Name of the environment in the message's subject; printable ASCII."
+        pattern=r"^[ -~]{1,40}$",
+        valid="1 to 40 printable ASCII characters",
+        description="Name of the environment in the message's subject.",
     )
     source: Source = _per_run("stl_connection_log", description="The connection log to read; Serverless has only sys.")
     conn_id: ConnectionId = _per_run(
-        "redshift_default", description="Airflow connection to the warehouse: type redshift or postgres."
+        "redshift_default",
+        valid=_CONNECTION_IDS,
+        description="Airflow connection to the warehouse: type redshift or postgres.",
     )
-    aws_conn_id: ConnectionId = _monitor_only("aws_default", description="Airflow connection used to publish to SNS.")
+    aws_conn_id: ConnectionId = _monitor_only(
+        "aws_default", valid=_CONNECTION_IDS, description="Airflow connection used to publish to SNS."
+    )
     sns_topic_arn: str = _per_run(
         pattern=rf"^({_ARN}|{_TEMPLATE})$",
+        valid="an SNS topic ARN, or a {{ template }} in a monitor file",
         description="Topic that is told; in a monitor file also a template such as {{ var.value.NAME }}.",
     )
     schedule: Annotated[str, AfterValidator(_cron)] = _monitor_only(
-        "*/30 * * * *", description="Cron expression in UTC; each run evaluates the interval between two ticks."
+        "*/30 * * * *",
+        valid="a cron expression of five fields",
+        description="Cron expression in UTC; each run evaluates the interval between two ticks.",
     )
     settle_minutes: int = _monitor_only(
         5, ge=0, le=1440, description="How long after an interval's end its run starts, as log rows arrive late."
@@ -99,7 +110,9 @@ class Settings(BaseModel):
         24, ge=1, le=168, description="How far back missed intervals are run after a pause or an outage."
     )
     start_date: Annotated[datetime, BeforeValidator(_start)] = _monitor_only(
-        datetime(2025, 1, 1, tzinfo=UTC), description="No scheduled interval starts before this date (UTC) or time."
+        datetime(2025, 1, 1, tzinfo=UTC),
+        valid="a date, such as 2026-01-31, or a time with its zone",
+        description="No scheduled interval starts before this date (UTC) or time.",
     )
     window_minutes: int = _per_run(30, ge=1, le=1440, description="The span W that a count covers.")
     threshold: int = _per_run(
@@ -147,8 +160,8 @@ class Settings(BaseModel):
 class RunSettings(Settings):
     """The settings of one run: a monitor's, its overrides, and the interval asked for, if any."""
 
-    start: Instant = _per_run(None, description="Start of the interval to evaluate, with its zone (manual runs).")
-    end: Instant = _per_run(None, description="End of the interval to evaluate, with its zone (manual runs).")
+    start: Instant = _per_run(None, valid=_TIMES, description="Start of the interval to evaluate (manual runs only).")
+    end: Instant = _per_run(None, valid=_TIMES, description="End of the interval to evaluate (manual runs only).")
 
 
 class Monitor(BaseModel):
@@ -206,10 +219,10 @@ def per_run_names() -> list[str]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of each setting by name, flat, with ``per_run`` and ``required`` beside the usual keys."""
+    """JSON Schema of each setting by name, flat, with ``per_run``, ``required`` and ``valid`` (in words) beside the usual keys."""
     whole = RunSettings.model_json_schema()
     return {
-        name: {"per_run": False, "required": name in whole.get("required", ())} | _flat(schema)
+        name: {"required": name in whole.get("required", ())} | _flat(schema)
         for name, schema in whole["properties"].items()
     }
 
@@ -229,22 +242,14 @@ def valid_values(name: str) -> str:
     schema = schemas()[name]
     enum = schema.get("enum") or schema.get("items", {}).get("enum")
     kind = schema.get("type", "string")
-    if name == "sns_topic_arn":
-        words = "an SNS topic ARN, or a {{ template }} in a monitor file"
-    elif name == "schedule":
-        words = "a cron expression of five fields"
-    elif name == "start_date":
-        words = "a date, such as 2026-01-31, or a time with its zone"
-    elif schema.get("format") == "date-time":
-        words = "an ISO 8601 time with its zone, such as 2026-01-31T14:30:00Z"
+    if schema["valid"]:
+        words = schema["valid"]
     elif enum:
         words = ("one or more of " if kind == "array" else "one of ") + ", ".join(enum)
     elif "minimum" in schema:
         words = f"an integer from {schema['minimum']} to {schema['maximum']}"
-    elif kind == "boolean":
-        words = "true or false"
     else:
-        words = f"text that matches {schema['pattern']}"
+        words = "true or false"
     return words + (", or null" if isinstance(kind, list) else "")
 
 
