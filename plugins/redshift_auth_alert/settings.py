@@ -219,7 +219,7 @@ def per_run_names() -> list[str]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of each setting by name, flat, with ``per_run``, ``required`` and ``valid`` (in words) beside the usual keys."""
+    """JSON Schema of each setting by name, flat; with ``per_run``, ``required`` and, in words, ``valid``."""
     whole = RunSettings.model_json_schema()
     return {
         name: {"required": name in whole.get("required", ())} | _flat(schema)
