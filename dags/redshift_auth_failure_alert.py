@@ -45,7 +45,6 @@ def build_dag(monitor: Monitor) -> DAG:
         params=airflow_run.params(settings),
         template_searchpath=str(INCLUDE),
         user_defined_macros=run.macros,
-        render_template_as_native_obj=False,
         tags=["redshift", "security", settings.environment],
         default_args={
             "owner": "security",

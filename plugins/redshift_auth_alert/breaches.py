@@ -55,17 +55,28 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run found. ``breaches`` holds those to tell, the worst first and at most ``max_groups`` of them.
+    """What a run found.
 
-    ``told`` counts all groups to tell, listed or not; ``held_back`` the ongoing ones that no reminder is due for.
+    ``to_tell`` and ``held_back`` (ongoing breaches that no reminder is due for) hold together at most ``max_groups``
+    breaches, the worst first; ``new_groups`` and ``ongoing_groups`` count all of them, listed or not.
     """
 
     coverage: Coverage
-    breaches: tuple[Breach, ...]
+    to_tell: tuple[Breach, ...]
+    held_back: tuple[Breach, ...]
     new_groups: int
     ongoing_groups: int
-    told: int
-    held_back: int
+    reminder_due: bool
+
+    @property
+    def told_groups(self) -> int:
+        """How many groups are to be told, listed or not."""
+        return self.new_groups + (self.ongoing_groups if self.reminder_due else 0)
+
+    @property
+    def held_back_groups(self) -> int:
+        """How many ongoing groups are held back until a reminder is due, listed or not."""
+        return 0 if self.reminder_due else self.ongoing_groups
 
 
 def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
@@ -77,25 +88,20 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
 
     measured = frame[frame["most_at_failure"].notna()]
     breaching = measured[measured["most_at_failure"] >= run.settings.threshold]
-    ongoing = breaching["most_before"] >= run.settings.threshold
-    new_groups, ongoing_groups = int(first["new_groups"]), int(first["ongoing_groups"])
-    told, held_back = new_groups + ongoing_groups, 0
-    if not run.reminder_due:
-        breaching, ongoing = breaching[~ongoing], ongoing[~ongoing]
-        told, held_back = new_groups, ongoing_groups
-    worst = breaching.assign(ongoing=ongoing, kept_out=breaching["got_in_at"].isna()).sort_values(
+    worst_first = breaching.assign(
+        ongoing=breaching["most_before"] >= run.settings.threshold, kept_out=breaching["got_in_at"].isna()
+    ).sort_values(
         ["kept_out", "most_at_failure", "failures", *run.settings.group_by],
         ascending=[True, False, False, *(True for _ in run.settings.group_by)],
     )
+    breaches = [_breach(row, run.settings.group_by) for row in worst_first.to_dict("records")]
     return Verdict(
         coverage=_coverage(first, run),
-        breaches=tuple(
-            _breach(row, run.settings.group_by) for row in worst.head(run.settings.max_groups).to_dict("records")
-        ),
-        new_groups=new_groups,
-        ongoing_groups=ongoing_groups,
-        told=told,
-        held_back=held_back,
+        to_tell=tuple(breach for breach in breaches if run.reminder_due or not breach.ongoing),
+        held_back=tuple(breach for breach in breaches if breach.ongoing and not run.reminder_due),
+        new_groups=int(first["new_groups"]),
+        ongoing_groups=int(first["ongoing_groups"]),
+        reminder_due=run.reminder_due,
     )
 
 

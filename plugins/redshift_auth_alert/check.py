@@ -28,13 +28,17 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     if coverage.reason:
         log.warning("Coverage is %s: %s", coverage.verdict, coverage.reason)
 
-    for breach in verdict.breaches:
+    for breach in verdict.to_tell + verdict.held_back:
         log.warning(log_line(breach))
     log.info(
         "%d new and %d ongoing groups reached the threshold of %d; %d to tell, %d held back until a reminder is due",
-        verdict.new_groups, verdict.ongoing_groups, run.settings.threshold, verdict.told, verdict.held_back,
-    )  # fmt: skip
-    if not verdict.told:
+        verdict.new_groups,
+        verdict.ongoing_groups,
+        run.settings.threshold,
+        verdict.told_groups,
+        verdict.held_back_groups,
+    )
+    if not verdict.told_groups:
         return "no_alert"
 
     message = compose(verdict, run)

@@ -34,20 +34,20 @@ class Message:
 def compose(verdict: Verdict, run: Evaluation) -> Message:
     """Write the alert for ``verdict``, cut at whole groups where it would pass SNS's limit."""
     prefix = f"[ALERT] ({run.settings.environment}) "
-    subject = f"{prefix}Redshift authentication failures: {_groups(verdict.told, run)}"
+    subject = f"{prefix}Redshift authentication failures: {_groups(verdict.told_groups, run)}"
     head = _head(verdict, run)
     blocks, size = [], _sent_size("\n".join(head)) + 200
-    for breach in verdict.breaches:
+    for breach in verdict.to_tell:
         block = _block(breach, run)
         size += _sent_size(block)
         if size > MESSAGE_LIMIT:
             break
         blocks.append(block)
-    left_out = verdict.told - len(blocks)
+    left_out = verdict.told_groups - len(blocks)
     tail = [f"... and {_groups(left_out, run)} more, less severe than those listed."] if left_out else []
-    if verdict.held_back:
+    if verdict.held_back_groups:
         tail.append(
-            f"{_groups(verdict.held_back, run).capitalize()} told of earlier still breached; no reminder is due."
+            f"{_groups(verdict.held_back_groups, run).capitalize()} told of earlier still breached; no reminder is due."
         )
     return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n")
 
@@ -113,7 +113,7 @@ def _head(verdict: Verdict, run: Evaluation) -> list[str]:
         facts.append(("Dry run", "evaluated and logged, not published"))
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
-    return [f"{_groups(verdict.told, run).capitalize()} with {failures}.", "", *_facts(facts)]
+    return [f"{_groups(verdict.told_groups, run).capitalize()} with {failures}.", "", *_facts(facts)]
 
 
 def _block(breach: Breach, run: Evaluation) -> str:

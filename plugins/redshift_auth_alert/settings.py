@@ -243,7 +243,7 @@ def valid_values(name: str) -> str:
     enum = schema.get("enum") or schema.get("items", {}).get("enum")
     kind = schema.get("type", "string")
     if schema["valid"]:
-        words = schema["valid"]
+        words = str(schema["valid"])
     elif enum:
         words = ("one or more of " if kind == "array" else "one of ") + ", ".join(enum)
     elif "minimum" in schema:

@@ -45,8 +45,9 @@ def test_nobody_breached_alerts_nobody() -> None:
     assert check(quiet()) == ("no_alert", {})
 
 
-def test_a_held_back_breach_alerts_nobody() -> None:
+def test_a_held_back_breach_alerts_nobody_and_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert check(row(**ONGOING), remind_every_minutes=7 * 1440)[0] == "no_alert"
+    assert "203.0.113.7 [12 times], peak 12, ongoing" in caplog.text
 
 
 def test_a_dry_run_logs_the_full_message_and_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:

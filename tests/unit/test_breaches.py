@@ -45,32 +45,32 @@ def judged(*rows: dict[str, Any], **settings: Any) -> Verdict:
 
 def test_nobody_breached() -> None:
     verdict = judged(quiet())
-    assert (verdict.breaches, verdict.told, verdict.coverage) == ((), 0, Coverage("seen"))
+    assert (verdict.to_tell, verdict.told_groups, verdict.coverage) == ((), 0, Coverage("seen"))
 
 
 @pytest.mark.parametrize(("count", "breaches"), [(9, 0), (10, 1), (11, 1)])
 def test_a_count_breaches_from_the_threshold_up(count: int, breaches: int) -> None:
-    assert len(judged(row(most_at_failure=count)).breaches) == breaches
+    assert len(judged(row(most_at_failure=count)).to_tell) == breaches
 
 
 @pytest.mark.parametrize(("before", "ongoing"), [(9, False), (10, True)])
 def test_a_breach_is_ongoing_when_it_had_reached_the_threshold_before(before: int, *, ongoing: bool) -> None:
-    assert judged(row(most_before=before)).breaches[0].ongoing is ongoing
+    assert judged(row(most_before=before)).to_tell[0].ongoing is ongoing
 
 
 def test_times_are_utc() -> None:
-    assert judged(row()).breaches[0].first_failure_at == NOON + timedelta(minutes=1)
-    assert judged(row()).breaches[0].first_failure_at.tzinfo is UTC
+    assert judged(row()).to_tell[0].first_failure_at == NOON + timedelta(minutes=1)
+    assert judged(row()).to_tell[0].first_failure_at.tzinfo is UTC
 
 
 def test_logins_are_read() -> None:
     facts = {"first_login_at": iso(NOON), "first_login_user": "etl", "got_in_at": iso(NOON), "got_in_user": "admin"}
-    breach = judged(row(**facts)).breaches[0]
+    breach = judged(row(**facts)).to_tell[0]
     assert (breach.first_login, breach.got_in) == (Login(NOON, "etl"), Login(NOON, "admin"))
 
 
 def test_users_tried_are_read_with_their_counts() -> None:
-    breach = judged(row(user_2="", user_2_failures=3, users_tried=7)).breaches[0]
+    breach = judged(row(user_2="", user_2_failures=3, users_tried=7)).to_tell[0]
     assert (breach.top_users, breach.users_tried) == ((("admin", 12), ("", 3)), 7)
 
 
@@ -80,36 +80,37 @@ def test_the_most_severe_comes_first() -> None:
         row("192.0.2.2", most_at_failure=11, got_in_at=iso(NOON), got_in_user="a"),
         row("192.0.2.3", most_at_failure=99),
     ]
-    hosts = [breach.group["remote_host"] for breach in judged(*rows).breaches]
+    hosts = [breach.group["remote_host"] for breach in judged(*rows).to_tell]
     assert hosts == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
 
 
-def test_at_most_max_groups_are_listed_and_all_are_counted() -> None:
+def test_groups_beyond_those_that_came_back_are_counted() -> None:
     rows = [row(f"192.0.2.{number}", new_groups=70, ongoing_groups=30) for number in range(20)]
-    verdict = judged(*rows, max_groups=7)
-    assert (len(verdict.breaches), verdict.told) == (7, 100)
+    verdict = judged(*rows)
+    assert (len(verdict.to_tell), verdict.told_groups) == (20, 100)
 
 
 ONGOING = {"most_before": 10, "new_groups": 0, "ongoing_groups": 1}
 
 
 def test_without_reminders_an_ongoing_breach_is_told_in_every_interval() -> None:
-    assert judged(row(**ONGOING)).told == 1
+    assert judged(row(**ONGOING)).told_groups == 1
 
 
 def test_an_ongoing_breach_is_told_in_an_interval_that_holds_a_multiple() -> None:
-    assert judged(row(**ONGOING), remind_every_minutes=240).told == 1  # 12:00 is one
+    assert judged(row(**ONGOING), remind_every_minutes=240).told_groups == 1  # 12:00 is one
 
 
 def test_an_ongoing_breach_is_held_back_in_an_interval_without_a_multiple() -> None:
     half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
     verdict = judged(row(**ONGOING), remind_every_minutes=240, **half_past)
-    assert (verdict.told, verdict.held_back, verdict.breaches) == (0, 1, ())
+    assert (verdict.told_groups, verdict.to_tell) == (0, ())
+    assert (verdict.held_back_groups, len(verdict.held_back)) == (1, 1)
 
 
 def test_a_new_breach_is_told_whether_a_reminder_is_due_or_not() -> None:
     half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
-    assert judged(row(), remind_every_minutes=240, **half_past).told == 1
+    assert judged(row(), remind_every_minutes=240, **half_past).told_groups == 1
 
 
 @pytest.mark.parametrize(

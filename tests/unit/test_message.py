@@ -37,15 +37,14 @@ def make_breach(**facts: Any) -> Breach:
 
 
 def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Verdict:
-    told = len(breaches) if told is None else told
     return Verdict(
         **{
             "coverage": Coverage("seen"),
-            "breaches": breaches,
-            "new_groups": told,
+            "to_tell": breaches,
+            "held_back": (),
+            "new_groups": len(breaches) if told is None else told,
             "ongoing_groups": 0,
-            "told": told,
-            "held_back": 0,
+            "reminder_due": True,
         }
         | facts
     )
@@ -121,7 +120,10 @@ def test_partial_coverage_is_told() -> None:
 
 
 def test_what_no_reminder_is_due_for_is_told_in_a_line() -> None:
-    assert "2 remote hosts told of earlier still breached; no reminder is due." in alert(verdict={"held_back": 2}).body
+    assert (
+        "2 remote hosts told of earlier still breached; no reminder is due."
+        in alert(verdict={"ongoing_groups": 2, "reminder_due": False}).body
+    )
 
 
 def test_users_beyond_the_five_listed_are_counted() -> None:
