@@ -6,6 +6,8 @@
 
   Why it is exact: a failure at t counts in (t - W, t], so it is +1 at t and -1 at t + W. Over the merged steps, with
   the -1 first where both fall on one moment, the running sum is the number of failures in the window at that moment.
+  A count of distinct values slides with the same sweep: a failure leaves the window at the earlier of W later and the
+  group's next failure with the same value, which takes its place.
   Steps are scanned from start - 2W, because a count at start - W, which tells new from ongoing, looks back one W more.
 -#}
 {%- set run = evaluation() -%}
@@ -20,8 +22,11 @@
 {%- endmacro -%}
 {%- set start, end = moment(run.interval.start), moment(run.interval.end) -%}
 {%- set before = moment(run.interval.start - run.window) -%}
-{#- When a failure leaves the window. -#}
-{%- set expires_at = "occurred_at + INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
+{#- When a failure leaves the window: the one place where a count of failures and one of distinct values differ. -#}
+{%- set leaves_at = "occurred_at + INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
+{%- if run.counted_column -%}
+    {%- set leaves_at = "LEAST(" ~ leaves_at ~ ", COALESCE(replaced_at, " ~ leaves_at ~ "))" -%}
+{%- endif -%}
 
 WITH normalised AS (
     -- IPv4-mapped addresses (::ffff:10.0.0.1) count as the IPv4 address that they are.
@@ -44,7 +49,12 @@ WITH normalised AS (
 ),
 
 events AS (
-    SELECT {{ columns("normalised") }} event, occurred_at, user_name AS login_name
+    SELECT
+        {{ columns("normalised") }}
+        event,
+        occurred_at,
+        {{ run.counted_column ~ " AS counted," if run.counted_column }}
+        user_name AS login_name
     FROM normalised
 ),
 
@@ -58,7 +68,15 @@ suspects AS (
 ),
 
 failures AS (
-    SELECT {{ group("events.") }}, events.occurred_at, events.login_name
+    SELECT
+        {{ group("events.") }},
+        events.occurred_at,
+        {%- if run.counted_column %}
+        LEAD(events.occurred_at) OVER (
+            PARTITION BY {{ group("events.") }}, events.counted ORDER BY events.occurred_at
+        ) AS replaced_at,
+        {%- endif %}
+        events.login_name
     FROM events
     INNER JOIN suspects ON {{ same_group("events", "suspects") }}
     WHERE events.event = 'authentication failure'
@@ -69,9 +87,9 @@ steps AS (
     SELECT {{ group("") }}, occurred_at AS stepped_at, 1 AS step
     FROM failures
     UNION ALL
-    SELECT {{ group("") }}, {{ expires_at }} AS stepped_at, -1 AS step
+    SELECT {{ group("") }}, {{ leaves_at }} AS stepped_at, -1 AS step
     FROM failures
-    WHERE {{ expires_at }} < {{ end }}
+    WHERE {{ leaves_at }} < {{ end }}
 ),
 
 counts AS (
@@ -187,18 +205,20 @@ breaching AS (
     LEFT JOIN logins ON {{ same_group("measured", "logins") }}
 ),
 
--- The worst first. Where ongoing breaches are not told, many of them cannot crowd out a new one.
+-- The worst first. Where ongoing breaches are held back, many of them cannot crowd out one that is told.
 ranked AS (
     SELECT
         1 AS always,
         breaching.*,
         ROW_NUMBER() OVER (
             ORDER BY
-                {{ "ongoing, " if not run.reminder_due -}}
+                {{ "ongoing * kept_out, " if not run.reminder_due -}}
                 kept_out, most_at_failure DESC, failures DESC, {{ group("") }}
         ) AS place,
         SUM(1 - ongoing) OVER () AS new_groups,
-        SUM(ongoing) OVER () AS ongoing_groups
+        SUM(ongoing) OVER () AS ongoing_groups,
+        SUM(1 - kept_out) OVER () AS critical_groups,
+        SUM(ongoing * (1 - kept_out)) OVER () AS ongoing_critical_groups
     FROM breaching
 ),
 
@@ -233,6 +253,8 @@ SELECT
     COALESCE(coverage.shows_others, 0) AS shows_others,
     CAST(COALESCE(listed.new_groups, 0) AS INTEGER) AS new_groups,
     CAST(COALESCE(listed.ongoing_groups, 0) AS INTEGER) AS ongoing_groups,
+    CAST(COALESCE(listed.critical_groups, 0) AS INTEGER) AS critical_groups,
+    CAST(COALESCE(listed.ongoing_critical_groups, 0) AS INTEGER) AS ongoing_critical_groups,
     {%- for name in groups %}
     listed.group_{{ name }} AS {{ name }},
     {%- endfor %}

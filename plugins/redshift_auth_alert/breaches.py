@@ -52,13 +52,18 @@ class Breach:
     users_tried: int
     top_users: tuple[tuple[str, int], ...]
 
+    @property
+    def critical(self) -> bool:
+        """Whether it got in as a user that it had failed as, which is the worst case."""
+        return self.got_in is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a run found.
 
-    ``to_tell`` and ``held_back`` (ongoing breaches that no reminder is due for) hold together at most ``max_groups``
-    breaches, the worst first; ``new_groups`` and ``ongoing_groups`` count all of them, listed or not.
+    ``to_tell`` and ``held_back`` (ongoing breaches that no reminder is due for; a critical one never is) hold together
+    at most ``max_groups`` breaches, the worst first. The numbers of groups count all of them, listed or not.
     """
 
     coverage: Coverage
@@ -66,17 +71,13 @@ class Verdict:
     held_back: tuple[Breach, ...]
     new_groups: int
     ongoing_groups: int
-    reminder_due: bool
+    critical_groups: int
+    held_back_groups: int
 
     @property
     def told_groups(self) -> int:
-        """How many groups are to be told, listed or not."""
-        return self.new_groups + (self.ongoing_groups if self.reminder_due else 0)
-
-    @property
-    def held_back_groups(self) -> int:
-        """How many ongoing groups are held back until a reminder is due, listed or not."""
-        return 0 if self.reminder_due else self.ongoing_groups
+        """How many groups are to be told."""
+        return self.new_groups + self.ongoing_groups - self.held_back_groups
 
 
 def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
@@ -95,13 +96,16 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
         ascending=[True, False, False, *(True for _ in run.settings.group_by)],
     )
     breaches = [_breach(row, run.settings.group_by) for row in worst_first.to_dict("records")]
+    held_back = [breach for breach in breaches if breach.ongoing and not (run.reminder_due or breach.critical)]
+    may_hold_back = int(first["ongoing_groups"]) - int(first["ongoing_critical_groups"])
     return Verdict(
         coverage=_coverage(first, run),
-        to_tell=tuple(breach for breach in breaches if run.reminder_due or not breach.ongoing),
-        held_back=tuple(breach for breach in breaches if breach.ongoing and not run.reminder_due),
+        to_tell=tuple(breach for breach in breaches if breach not in held_back),
+        held_back=tuple(held_back),
         new_groups=int(first["new_groups"]),
         ongoing_groups=int(first["ongoing_groups"]),
-        reminder_due=run.reminder_due,
+        critical_groups=int(first["critical_groups"]),
+        held_back_groups=0 if run.reminder_due else may_hold_back,
     )
 
 

@@ -43,6 +43,12 @@ class Evaluation:
         return self.interval.start - 2 * self.window
 
     @property
+    def counted_column(self) -> str | None:
+        """The column whose distinct values are counted, None where failures are."""
+        column = self.settings.count.removeprefix("distinct ")
+        return None if column == "failures" else column
+
+    @property
     def reminder_due(self) -> bool:
         """Whether ongoing breaches are told again in this interval, which follows from its place in time alone."""
         period = self.settings.remind_every_minutes

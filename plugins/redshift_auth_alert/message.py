@@ -20,6 +20,18 @@ SUBJECT_LIMIT = 100
 MESSAGE_LIMIT = 250_000
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
+_REACHED = {
+    "failures": "{} authentication failures",
+    "distinct user_name": "authentication failures as {} users",
+    "distinct remote_host": "authentication failures from {} remote hosts",
+    "distinct database_name": "authentication failures at {} databases",
+}
+_UNITS = {
+    "failures": "failures",
+    "distinct user_name": "users",
+    "distinct remote_host": "remote hosts",
+    "distinct database_name": "databases",
+}
 _COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_name": "database"}
 
 
@@ -33,8 +45,9 @@ class Message:
 
 def compose(verdict: Verdict, run: Evaluation) -> Message:
     """Write the alert for ``verdict``, cut at whole groups where it would pass SNS's limit."""
-    prefix = f"[ALERT] ({run.settings.environment}) "
-    subject = f"{prefix}Redshift authentication failures: {_groups(verdict.told_groups, run)}"
+    severity = "CRITICAL" if verdict.critical_groups else "ALERT"
+    groups = _groups(verdict.told_groups, run)
+    subject = f"[{severity}] ({run.settings.environment}) Redshift authentication failures: {groups}"
     head = _head(verdict, run)
     blocks, size = [], _sent_size("\n".join(head)) + 200
     for breach in verdict.to_tell:
@@ -46,9 +59,7 @@ def compose(verdict: Verdict, run: Evaluation) -> Message:
     left_out = verdict.told_groups - len(blocks)
     tail = [f"... and {_groups(left_out, run)} more, less severe than those listed."] if left_out else []
     if verdict.held_back_groups:
-        tail.append(
-            f"{_groups(verdict.held_back_groups, run).capitalize()} told of earlier still breached; no reminder is due."
-        )
+        tail.append(f"{_groups(verdict.held_back_groups, run)} told of earlier still breached; no reminder is due.")
     return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n")
 
 
@@ -100,7 +111,7 @@ def escaped(text: str) -> str:
 
 def _head(verdict: Verdict, run: Evaluation) -> list[str]:
     settings = run.settings
-    failures = f"{settings.threshold:,} or more authentication failures within {_minutes(settings.window_minutes)}"
+    reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
     facts = [
         ("Environment", settings.environment),
         ("Monitor", run.monitor),
@@ -113,13 +124,16 @@ def _head(verdict: Verdict, run: Evaluation) -> list[str]:
         facts.append(("Dry run", "evaluated and logged, not published"))
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
-    return [f"{_groups(verdict.told_groups, run).capitalize()} with {failures}.", "", *_facts(facts)]
+    first_line = f"{_groups(verdict.told_groups, run)} with {reached} within {_minutes(settings.window_minutes)}."
+    if verdict.critical_groups:
+        first_line += f"\n{verdict.critical_groups:,} of them GOT IN as a user that it had failed as."
+    return [first_line, "", *_facts(facts)]
 
 
 def _block(breach: Breach, run: Evaluation) -> str:
     window, reached = _minutes(run.settings.window_minutes), format_utc(breach.first_breach_at)
     facts = [
-        ("Peak", f"{breach.peak:,} within {window}, threshold reached {reached}"),
+        ("Peak", f"{breach.peak:,} {_UNITS[run.settings.count]} within {window}, threshold reached {reached}"),
         ("First failure", f"{format_utc(breach.first_failure_at)} UTC"),
         ("Last failure", f"{format_utc(breach.last_failure_at)} UTC"),
     ]

@@ -11,18 +11,29 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from croniter import croniter
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from redshift_auth_alert.errors import SettingsError
 
 DAG_ID = "redshift_auth_failure_alert"
 
 GroupColumn = Literal["remote_host", "user_name", "database_name"]
+Count = Literal["failures", "distinct user_name", "distinct remote_host", "distinct database_name"]
 Source = Literal["stl_connection_log", "sys_connection_log"]
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
@@ -121,6 +132,7 @@ class Settings(BaseModel):
     group_by: Annotated[tuple[GroupColumn, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)] = (
         _per_run(("remote_host",), description="The columns whose values together form a group.")
     )
+    count: Count = _per_run("failures", description="What is counted in the window: failures, or distinct values.")
     max_groups: int = _per_run(
         50, ge=1, le=100, description="How many groups a message lists, the worst first; totals stay exact."
     )
@@ -135,6 +147,24 @@ class Settings(BaseModel):
         "fail", description="What a run does when the log does not show its interval."
     )
     dry_run: bool = _per_run(default=False, description="Evaluate and log the full message, but publish nothing.")
+
+    @field_validator("count")
+    @classmethod
+    def _counts_what_can_differ(cls, value: str, others: ValidationInfo) -> str:
+        if value.removeprefix("distinct ") in others.data.get("group_by", ()):
+            raise ValueError("each group has one value of a column that group_by holds; count another one")
+        return value
+
+    @field_validator("remind_every_minutes")
+    @classmethod
+    def _reminds_less_often_than_it_runs(cls, value: int | None, others: ValidationInfo) -> int | None:
+        if value and "schedule" in others.data:
+            ticks = croniter(others.data["schedule"], datetime(2025, 1, 1, tzinfo=UTC))
+            times = [ticks.get_next(float) for _ in range(50)]
+            shortest = min(later - earlier for earlier, later in pairwise(times)) // 60
+            if value < shortest:
+                raise ValueError(f"shorter than the schedule's interval of {shortest:.0f} minutes")
+        return value
 
     def for_run(self, overrides: Mapping[str, Any] | None) -> RunSettings:
         """Return the settings in force for a run triggered with ``overrides`` (its ``conf``).

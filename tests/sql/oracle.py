@@ -24,7 +24,14 @@ class Event:
 
 
 def expected(
-    events: list[Event], *, start: int, end: int, window: int, threshold: int, group_by: tuple[str, ...]
+    events: list[Event],
+    *,
+    start: int,
+    end: int,
+    window: int,
+    threshold: int,
+    group_by: tuple[str, ...],
+    count: str = "failures",
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Return what is measured of each breaching group, by its value combination."""
 
@@ -37,7 +44,10 @@ def expected(
         failures = [event for event in mine if event.kind == FAILURE]
 
         def in_window(tick: int, failures: list[Event] = failures) -> int:
-            return len([failure for failure in failures if tick - window < failure.at <= tick])
+            inside = [failure for failure in failures if tick - window < failure.at <= tick]
+            if count == "failures":
+                return len(inside)
+            return len({getattr(failure, count.removeprefix("distinct ")) for failure in inside})
 
         breach_points = sorted({failure.at for failure in failures if in_window(failure.at) >= threshold})
         here = [point for point in breach_points if start <= point < end]

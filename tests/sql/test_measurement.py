@@ -17,6 +17,8 @@ from tests.sql.oracle import FAILURE, LOGIN, Event, expected
 TICK = timedelta(seconds=20)
 TICKS_PER_MINUTE = 3
 KINDS = [FAILURE, FAILURE, FAILURE, LOGIN, "disconnecting session"]
+TOTALS = ("new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups")
+COLUMNS = ("remote_host", "user_name", "database_name")
 HOSTS = ["192.0.2.1", "192.0.2.2", ""]
 USERS = ["ann", "Bob", "böb", "", "a|b\n", "eve", "zoe"]
 GROUPINGS = [
@@ -31,6 +33,7 @@ GROUPINGS = [
 def streams(draw: st.DrawFn) -> dict[str, Any]:
     """Events around an interval that starts at tick 0: many ties, many exactly W apart, many on the edges."""
     window_minutes = draw(st.integers(1, 4))
+    group_by = draw(st.sampled_from(GROUPINGS))
     window = window_minutes * TICKS_PER_MINUTE
     end = draw(st.integers(1, 3 * window))
     edges = st.sampled_from([-2 * window - 1, -2 * window, -window - 1, -window, -1, 0, 1, end - window, end - 1, end])
@@ -44,8 +47,9 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
         "events": draw(st.lists(event, max_size=45)),
         "end": end,
         "window_minutes": window_minutes,
-        "threshold": draw(st.integers(1, 6)),
-        "group_by": draw(st.sampled_from(GROUPINGS)),
+        "threshold": draw(st.integers(1, 5)),
+        "group_by": group_by,
+        "count": draw(st.sampled_from(["failures", *(f"distinct {name}" for name in COLUMNS if name not in group_by)])),
         "source": draw(st.sampled_from(["stl_connection_log", "sys_connection_log"])),
     }
 
@@ -100,7 +104,9 @@ def test_every_measured_column_equals_the_oracles(logs: psycopg.Connection, stre
     events, end, group_by = stream["events"], stream["end"], stream["group_by"]
     rows = measure(
         logs,
-        run_over(0, end, **{name: stream[name] for name in ("window_minutes", "threshold", "group_by", "source")}),
+        run_over(
+            0, end, **{name: stream[name] for name in ("window_minutes", "threshold", "group_by", "source", "count")}
+        ),
         as_rows(events),
     )
     truth = expected(
@@ -110,11 +116,19 @@ def test_every_measured_column_equals_the_oracles(logs: psycopg.Connection, stre
         window=stream["window_minutes"] * TICKS_PER_MINUTE,
         threshold=stream["threshold"],
         group_by=group_by,
+        count=stream["count"],
     )
     ongoing = [group.pop("ongoing") for group in truth.values()]
 
+    critical = [group["got_in"] is not None for group in truth.values()]
+
     assert measured(rows, group_by) == truth
-    assert (rows[0]["new_groups"], rows[0]["ongoing_groups"]) == (ongoing.count(False), ongoing.count(True))
+    assert {name: rows[0][name] for name in TOTALS} == {
+        "new_groups": ongoing.count(False),
+        "ongoing_groups": ongoing.count(True),
+        "critical_groups": critical.count(True),
+        "ongoing_critical_groups": [*zip(ongoing, critical, strict=True)].count((True, True)),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def iso(moment: datetime) -> str:
 
 
 COVERAGE = {"oldest_event_at": iso(NOON - DAY), "newest_event_at": iso(NOON + DAY), "shows_others": 1}
-NOBODY = {"new_groups": 0, "ongoing_groups": 0}
+NOBODY = {"new_groups": 0, "ongoing_groups": 0, "critical_groups": 0, "ongoing_critical_groups": 0}
 
 
 def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
@@ -25,7 +25,8 @@ def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
     return (
         COVERAGE
         | {
-            "new_groups": 1, "ongoing_groups": 0, "remote_host": host, "failures": 12, "most_at_failure": 12,
+            "new_groups": 1, "ongoing_groups": 0, "critical_groups": 0,
+            "ongoing_critical_groups": 0, "remote_host": host, "failures": 12, "most_at_failure": 12,
             "peak": 12, "most_before": 0, "first_failure_at": at, "last_failure_at": at, "first_breach_at": at,
             "first_login_at": None, "first_login_user": None, "got_in_at": None, "got_in_user": None, "users_tried": 1,
         }
@@ -106,6 +107,13 @@ def test_an_ongoing_breach_is_held_back_in_an_interval_without_a_multiple() -> N
     verdict = judged(row(**ONGOING), remind_every_minutes=240, **half_past)
     assert (verdict.told_groups, verdict.to_tell) == (0, ())
     assert (verdict.held_back_groups, len(verdict.held_back)) == (1, 1)
+
+
+def test_a_group_that_got_in_is_told_whether_a_reminder_is_due_or_not() -> None:
+    half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
+    got_in = {"got_in_at": iso(NOON), "got_in_user": "admin", "critical_groups": 1, "ongoing_critical_groups": 1}
+    verdict = judged(row(**ONGOING | got_in), remind_every_minutes=240, **half_past)
+    assert (verdict.told_groups, verdict.held_back_groups, verdict.critical_groups) == (1, 0, 1)
 
 
 def test_a_new_breach_is_told_whether_a_reminder_is_due_or_not() -> None:

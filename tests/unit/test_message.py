@@ -44,7 +44,8 @@ def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Ve
             "held_back": (),
             "new_groups": len(breaches) if told is None else told,
             "ongoing_groups": 0,
-            "reminder_due": True,
+            "critical_groups": 0,
+            "held_back_groups": 0,
         }
         | facts
     )
@@ -61,10 +62,11 @@ def test_the_alert_reads_in_full() -> None:
         got_in=Login(NOON + 10 * MINUTE, "admin"),
         first_login=Login(NOON + 6 * MINUTE, "etl"),
     )
-    assert alert(got_in, make_breach(), told=5) == Message(
-        "[ALERT] (test) Redshift authentication failures: 5 remote hosts",
+    assert alert(got_in, make_breach(), told=5, verdict={"critical_groups": 1}) == Message(
+        "[CRITICAL] (test) Redshift authentication failures: 5 remote hosts",
         """\
 5 remote hosts with 10 or more authentication failures within 30 minutes.
+1 of them GOT IN as a user that it had failed as.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
@@ -72,7 +74,7 @@ Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
 Source       stl_connection_log
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    Peak           15 within 30 minutes, threshold reached 2026-03-01 12:05:00
+    Peak           15 failures within 30 minutes, threshold reached 2026-03-01 12:05:00
     First failure  2026-03-01 12:01:00 UTC
     Last failure   2026-03-01 12:09:00 UTC
     Tried          admin (9), root (5)
@@ -80,7 +82,7 @@ Source       stl_connection_log
     Logged in      2026-03-01 12:06:00 UTC as etl, whom it had not failed as
 
 203.0.113.7 [14 times] new
-    Peak           15 within 30 minutes, threshold reached 2026-03-01 12:05:00
+    Peak           15 failures within 30 minutes, threshold reached 2026-03-01 12:05:00
     First failure  2026-03-01 12:01:00 UTC
     Last failure   2026-03-01 12:09:00 UTC
     Tried          admin (9), root (5)
@@ -88,6 +90,33 @@ Source       stl_connection_log
 ... and 3 remote hosts more, less severe than those listed.
 """,
     )
+
+
+def test_an_alert_without_a_critical_group_is_no_critical_one() -> None:
+    login = Login(NOON + 6 * MINUTE, "etl")
+    message = alert(make_breach(first_login=login))
+    assert message.subject.startswith("[ALERT] ")
+    assert "Logged in      2026-03-01 12:06:00 UTC as etl, whom it had not failed as" in message.body
+
+
+@pytest.mark.parametrize(
+    ("count", "group_by", "says", "peak"),
+    [
+        ("failures", "remote_host", "1 remote host with 10 or more authentication failures within", "15 failures"),
+        ("distinct user_name", "remote_host", "authentication failures as 10 or more users within", "15 users"),
+        (
+            "distinct remote_host",
+            "user_name",
+            "authentication failures from 10 or more remote hosts",
+            "15 remote hosts",
+        ),
+        ("distinct database_name", "user_name", "authentication failures at 10 or more databases", "15 databases"),
+    ],
+)
+def test_what_was_counted_is_said(count: str, group_by: str, says: str, peak: str) -> None:
+    body = alert(make_breach(group={group_by: "x"}), count=count, group_by=(group_by,)).body
+    assert says in body
+    assert f"Peak           {peak} within 30 minutes" in body
 
 
 def test_one_group_is_written_in_the_singular() -> None:
@@ -122,7 +151,7 @@ def test_partial_coverage_is_told() -> None:
 def test_what_no_reminder_is_due_for_is_told_in_a_line() -> None:
     assert (
         "2 remote hosts told of earlier still breached; no reminder is due."
-        in alert(verdict={"ongoing_groups": 2, "reminder_due": False}).body
+        in alert(verdict={"ongoing_groups": 2, "held_back_groups": 2}).body
     )
 
 

@@ -39,6 +39,11 @@ def test_the_shipped_monitor_is_valid() -> None:
     assert (len(monitors), problems) == (1, [])
 
 
+def test_the_examples_are_valid_and_are_not_loaded_where_they_lie() -> None:
+    monitors, problems = load_monitors(ROOT / "include" / "monitors" / "examples")
+    assert (len(monitors), problems) == (3, [])
+
+
 def test_defaults_are_those_of_the_lambda() -> None:
     assert (MONITOR.threshold, MONITOR.window_minutes, MONITOR.group_by, MONITOR.schedule) == (
         10, 30, ("remote_host",), "*/30 * * * *",
@@ -51,7 +56,10 @@ BOUNDS = [(name, schema["minimum"], schema["maximum"]) for name, schema in schem
 @pytest.mark.parametrize(("name", "lowest", "highest"), BOUNDS)
 def test_both_bounds_are_taken(name: str, lowest: int, highest: int) -> None:
     for value in (lowest, highest):
-        assert getattr(Settings.model_validate(MONITOR.model_dump() | {name: value}), name) == value
+        assert (
+            getattr(Settings.model_validate(MONITOR.model_dump() | {"schedule": "* * * * *", name: value}), name)
+            == value
+        )
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, low, high in BOUNDS for v in (low - 1, high + 1)])
@@ -90,6 +98,9 @@ def test_beyond_a_bound_is_refused_with_file_key_value_and_what_is_valid(folder:
         ("sns_topic_arn: my-topic", "valid: an SNS topic ARN, or a {{ template }} in a monitor file"),
         ("sns_topic_arn: 'x {{ var.value.T }}'", "sns_topic_arn is"),
         ("when_unseen: ignore", "valid: one of fail, warn"),
+        ("count: users", "valid: one of failures, distinct user_name, distinct remote_host, distinct database_name"),
+        ("count: distinct remote_host", "each group has one value of a column that group_by holds"),
+        ("remind_every_minutes: 29", "shorter than the schedule's interval of 30 minutes"),
         ("remind_every_minutes: 0", "valid: an integer from 1 to 10080, or null"),
     ],
 )
