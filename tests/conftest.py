@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,11 @@ def render_statement(run: Evaluation) -> str:
     """The statement as the operator's template engine renders it."""
     env = Environment(loader=FileSystemLoader(ROOT / "include"), undefined=StrictUndefined)
     return env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
+
+
+def unwrapped(body: str) -> str:
+    """A message's body with each sentence on one line again."""
+    return re.sub(r"\n {2,}(?! )", " ", body)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +93,3 @@ def measure(logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, .
         assert cursor.description
         columns = [column.name for column in cursor.description]
         return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-
-
-__all__ = ["NOON", "ROOT", "TOPIC", "make_run", "measure", "render_statement"]

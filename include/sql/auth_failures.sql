@@ -21,6 +21,7 @@
     {% for name in groups %}{{ a }}.group_{{ name }} = {{ b }}.group_{{ name }}{{ " AND " if not loop.last }}{% endfor %}
 {%- endmacro -%}
 {%- set start, end = moment(run.interval.start), moment(run.interval.end) -%}
+{%- set parts = range(1, run.part_edges | length) -%}
 {%- set before = moment(run.interval.start - run.window) -%}
 {#- When a failure leaves the window: the one place where a count of failures and one of distinct values differ. -#}
 {%- set leaves_at = "occurred_at + INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
@@ -109,6 +110,17 @@ measured AS (
         SUM(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
         MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END) AS most_at_failure,
         SUM(CASE WHEN stepped_at <= {{ start }} THEN step ELSE 0 END) AS at_start,
+        {%- for part in parts %}
+        SUM(
+            CASE
+                WHEN step = 1
+                    AND stepped_at >= {{ moment(run.part_edges[part - 1]) }}
+                    AND stepped_at < {{ moment(run.part_edges[part]) }}
+                    THEN 1
+                ELSE 0
+            END
+        ) AS part_{{ part }},
+        {%- endfor %}
         MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS first_failure_at,
         MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS last_failure_at,
         MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} AND in_window >= {{ threshold }} THEN stepped_at END)
@@ -192,6 +204,9 @@ breaching AS (
         CASE WHEN measured.at_start > measured.most_at_failure THEN measured.at_start ELSE measured.most_at_failure END
             AS peak,
         measured.most_before,
+        {%- for part in parts %}
+        measured.part_{{ part }},
+        {%- endfor %}
         CASE WHEN measured.most_before >= {{ threshold }} THEN 1 ELSE 0 END AS ongoing,
         measured.first_failure_at,
         measured.last_failure_at,
@@ -262,6 +277,9 @@ SELECT
     CAST(listed.most_at_failure AS INTEGER) AS most_at_failure,
     CAST(listed.peak AS INTEGER) AS peak,
     CAST(listed.most_before AS INTEGER) AS most_before,
+    {%- for part in parts %}
+    CAST(listed.part_{{ part }} AS INTEGER) AS part_{{ part }},
+    {%- endfor %}
     listed.first_failure_at,
     listed.last_failure_at,
     listed.first_breach_at,

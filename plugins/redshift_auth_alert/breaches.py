@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from redshift_auth_alert.evaluation import Evaluation
+from redshift_auth_alert.evaluation import PARTS, Evaluation
 from redshift_auth_alert.interval import format_utc
 
 _LOG_NAMES = {"stl_connection_log": "STL_CONNECTION_LOG", "sys_connection_log": "SYS_CONNECTION_LOG"}
@@ -37,11 +37,13 @@ class Login:
 class Breach:
     """A group that breached, as measured in the interval; times in UTC.
 
-    ``got_in`` is its first login as a user that it had failed as, ``first_login`` its first login as any user.
+    ``parts`` are its failures in each of the equal parts of the interval, ``got_in`` is its first login as a user that
+    it had failed as, ``first_login`` its first login as any user.
     """
 
     group: dict[str, str]
     failures: int
+    parts: tuple[int, ...]
     peak: int
     ongoing: bool
     first_failure_at: datetime
@@ -113,6 +115,7 @@ def _breach(row: Mapping[Hashable, Any], group_by: tuple[str, ...]) -> Breach:
     return Breach(
         group={column: row[column] for column in group_by},
         failures=int(row["failures"]),
+        parts=tuple(int(row[f"part_{part}"]) for part in range(1, PARTS + 1)),
         peak=int(row["peak"]),
         ongoing=bool(row["ongoing"]),
         first_failure_at=_moment(row["first_failure_at"]),

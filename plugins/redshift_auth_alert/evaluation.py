@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from redshift_auth_alert.interval import Interval, choose_interval
 from redshift_auth_alert.settings import Monitor, RunSettings
 
+PARTS = 12
+
 
 class DagRun(Protocol):
     """What is read of Airflow's DAG run."""
@@ -41,6 +43,12 @@ class Evaluation:
     def scan_start(self) -> datetime:
         """Where the scanned range starts: a count at ``start - W`` looks back one more W."""
         return self.interval.start - 2 * self.window
+
+    @property
+    def part_edges(self) -> list[datetime]:
+        """The edges of the equal parts of the interval whose failures are counted one by one, for the bar."""
+        length = self.interval.end - self.interval.start
+        return [self.interval.start + length * part / PARTS for part in range(PARTS + 1)]
 
     @property
     def counted_column(self) -> str | None:

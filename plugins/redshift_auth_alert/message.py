@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its m
 SUBJECT_LIMIT = 100
 # SNS takes 262,144 bytes, of a message as it is sent: wrapped into JSON, each non-ASCII character as an escape.
 MESSAGE_LIMIT = 250_000
+COLUMNS = 78
 
+_BLOCKS = "·▁▂▃▄▅▆▇█"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
 _REACHED = {
     "failures": "{} authentication failures",
@@ -77,9 +80,10 @@ def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_
         "",
         *_facts(facts),
         "",
-        f"Reason: {escaped(str(reason))[:2000]}",
+        *_wrapped(f"Reason: {escaped(str(reason))[:2000]}", later="  "),
         "",
-        "When it is mended, clear the failed task: the run then evaluates the same interval.",
+        "When it is mended, clear the failed task: the run then evaluates the same",
+        "interval.",
     ]
     subject = f"[FAILED] ({environment}) Redshift authentication failures: not evaluated"
     return Message(subject[:SUBJECT_LIMIT], "\n".join(body) + "\n")
@@ -124,18 +128,19 @@ def _head(verdict: Verdict, run: Evaluation) -> list[str]:
         facts.append(("Dry run", "evaluated and logged, not published"))
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
-    first_line = f"{_groups(verdict.told_groups, run)} with {reached} within {_minutes(settings.window_minutes)}."
+    opening = [f"{_groups(verdict.told_groups, run)} with {reached} within {_minutes(settings.window_minutes)}."]
     if verdict.critical_groups:
-        first_line += f"\n{verdict.critical_groups:,} of them GOT IN as a user that it had failed as."
-    return [first_line, "", *_facts(facts)]
+        opening.append(f"{verdict.critical_groups:,} of them GOT IN as a user that it had failed as.")
+    return [*(line for sentence in opening for line in _wrapped(sentence)), "", *_facts(facts)]
 
 
 def _block(breach: Breach, run: Evaluation) -> str:
-    window, reached = _minutes(run.settings.window_minutes), format_utc(breach.first_breach_at)
     facts = [
-        ("Peak", f"{breach.peak:,} {_UNITS[run.settings.count]} within {window}, threshold reached {reached}"),
+        ("Peak", f"{breach.peak:,} {_UNITS[run.settings.count]} within {_minutes(run.settings.window_minutes)}"),
+        ("Threshold", f"reached {format_utc(breach.first_breach_at)} UTC"),
         ("First failure", f"{format_utc(breach.first_failure_at)} UTC"),
         ("Last failure", f"{format_utc(breach.last_failure_at)} UTC"),
+        ("Over time", _bar(breach.parts)),
     ]
     if "user_name" not in breach.group:
         facts.append(("Tried", _tried(breach)))
@@ -144,7 +149,13 @@ def _block(breach: Breach, run: Evaluation) -> str:
     if breach.first_login and breach.first_login != breach.got_in:
         facts.append(("Logged in", f"{_login(breach.first_login)}, whom it had not failed as"))
     title = f"{_name(breach.group)} [{breach.failures:,} times] {_state(breach)}"
-    return "\n".join([title, *(f"    {line}" for line in _facts(facts))])
+    return "\n".join([*_wrapped(title, later="  "), *_facts(facts, indent="    ")])
+
+
+def _bar(parts: tuple[int, ...]) -> str:
+    """Draw failures over the interval's parts: a dot for none, up to a full block for the most of all parts."""
+    most = max(parts)
+    return "".join(_BLOCKS[-(-number * (len(_BLOCKS) - 1) // most)] for number in parts)
 
 
 def _state(breach: Breach) -> str:
@@ -177,10 +188,21 @@ def _minutes(number: int) -> str:
     return f"{number:,} minute" + ("" if number == 1 else "s")
 
 
-def _facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
+def _facts(pairs: Iterable[tuple[str, str]], indent: str = "") -> list[str]:
     pairs = list(pairs)
-    width = max(len(label) for label, _ in pairs)
-    return [f"{label:<{width}}  {value}" for label, value in pairs]
+    width = max(len(label) for label, _ in pairs) + 2
+    return [
+        line
+        for label, value in pairs
+        for line in _wrapped(value, first=f"{indent}{label:<{width}}", later=indent + " " * width)
+    ]
+
+
+def _wrapped(text: str, first: str = "", later: str = "") -> list[str]:
+    """Wrap to lines that a mail client shows whole; what goes on is indented, so that it can't pass for a line."""
+    return textwrap.wrap(
+        text, COLUMNS, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, drop_whitespace=True
+    )
 
 
 def _sent_size(text: str) -> int:

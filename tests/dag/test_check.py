@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from redshift_auth_alert.check import check_threshold
-from tests.conftest import make_run
+from tests.conftest import make_run, unwrapped
 from tests.unit.test_breaches import ONGOING, quiet, row
 
 UNSEEN = quiet(oldest_event_at=None, newest_event_at=None, shows_others=0)
@@ -69,4 +69,4 @@ def test_an_unseen_interval_is_a_warning_where_the_monitor_says_so(caplog: pytes
 def test_a_partly_seen_interval_still_alerts_and_says_from_when_on_it_could_see() -> None:
     branch, pushed = check(row(oldest_event_at="2026-03-01T12:03:00"))
     assert branch == "publish_alert"
-    assert "shows events from 2026-03-01 12:03:00 UTC on only" in pushed["body"]
+    assert "shows events from 2026-03-01 12:03:00 UTC on only" in unwrapped(pushed["body"])

@@ -19,6 +19,7 @@ import pytest
 from sandbox.aws import Cloud, Mail, running_cloud
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
+from tests.conftest import unwrapped
 
 MINUTE = timedelta(minutes=1)
 SETTLED, MISSED, PAST = f"{DAG_ID}__settled", f"{DAG_ID}__missed", f"{DAG_ID}__past"
@@ -153,7 +154,7 @@ def test_a_misspelt_override_fails_the_run_before_any_query_and_is_told(world: W
     assert "Executing" not in world.airflow.task_log(run_id, "query_auth_failures")
     (mail,) = world.mail("manual")
     assert told(mail)[0] == "FAILED"
-    assert "did you mean 'threshold'?" in mail.body
+    assert "did you mean 'threshold'?" in unwrapped(mail.body)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_a_run_that_cannot_see_fails_and_tells_the_topic_why(world: World, conn_
     assert world.airflow.wait_for_run(run_id) == "failed"
     (mail,) = world.mail(environment)
     assert mail.subject.startswith("[FAILED]")
-    assert says in mail.body
+    assert says in unwrapped(mail.body)
 
 
 def test_a_backfill_finds_the_burst_that_straddles_two_intervals_once(world: World) -> None:

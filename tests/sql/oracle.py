@@ -54,6 +54,7 @@ def expected(
         if not here:
             continue
         inside = [failure for failure in failures if start <= failure.at < end]
+        times = [failure.at for failure in inside]
         earlier = [failure.at for failure in failures if start - window <= failure.at < start]
         logins = sorted((event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at > here[0])
         got_in = [
@@ -64,6 +65,7 @@ def expected(
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
         result[key] = {
+            "parts": [len([at for at in times if 12 * (at - start) // (end - start) == part]) for part in range(12)],
             "failures": len(inside),
             "most_at_failure": max(in_window(failure.at) for failure in inside),
             "peak": max(in_window(tick) for tick in range(start, end)),

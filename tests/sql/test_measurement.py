@@ -85,6 +85,7 @@ def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tupl
         tuple(row[column] for column in group_by): {
             **{name: row[name] for name in ("failures", "most_at_failure", "peak", "most_before", "users_tried")},
             **{name: as_ticks(row[name]) for name in ("first_failure_at", "last_failure_at", "first_breach_at")},
+            "parts": [row[f"part_{part}"] for part in range(1, 13)],
             "first_login": login(row, "first_login"),
             "got_in": login(row, "got_in"),
             "top_users": [

@@ -31,6 +31,7 @@ def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
             "first_login_at": None, "first_login_user": None, "got_in_at": None, "got_in_user": None, "users_tried": 1,
         }
         | users
+        | {f"part_{part}": part for part in range(1, 13)}
         | {"user_1": "admin", "user_1_failures": 12}
         | facts
     )  # fmt: skip
@@ -68,6 +69,10 @@ def test_logins_are_read() -> None:
     facts = {"first_login_at": iso(NOON), "first_login_user": "etl", "got_in_at": iso(NOON), "got_in_user": "admin"}
     breach = judged(row(**facts)).to_tell[0]
     assert (breach.first_login, breach.got_in) == (Login(NOON, "etl"), Login(NOON, "admin"))
+
+
+def test_the_failures_of_each_part_are_read_in_order() -> None:
+    assert judged(row()).to_tell[0].parts == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 
 
 def test_users_tried_are_read_with_their_counts() -> None:

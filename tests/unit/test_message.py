@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redshift_auth_alert.breaches import Breach, Coverage, Login, Verdict
 from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line, shown
 from redshift_auth_alert.settings import Monitor
-from tests.conftest import NOON, make_run
+from tests.conftest import NOON, make_run, unwrapped
 
 MINUTE = timedelta(minutes=1)
 
@@ -22,6 +22,7 @@ def make_breach(**facts: Any) -> Breach:
         **{
             "group": {"remote_host": "203.0.113.7"},
             "failures": 14,
+            "parts": (0, 0, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0),
             "peak": 15,
             "ongoing": False,
             "first_failure_at": NOON + MINUTE,
@@ -74,17 +75,21 @@ Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
 Source       stl_connection_log
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    Peak           15 failures within 30 minutes, threshold reached 2026-03-01 12:05:00
+    Peak           15 failures within 30 minutes
+    Threshold      reached 2026-03-01 12:05:00 UTC
     First failure  2026-03-01 12:01:00 UTC
     Last failure   2026-03-01 12:09:00 UTC
+    Over time      ··█▄▁▁······
     Tried          admin (9), root (5)
     GOT IN         2026-03-01 12:10:00 UTC as admin, whom it had failed as
     Logged in      2026-03-01 12:06:00 UTC as etl, whom it had not failed as
 
 203.0.113.7 [14 times] new
-    Peak           15 failures within 30 minutes, threshold reached 2026-03-01 12:05:00
+    Peak           15 failures within 30 minutes
+    Threshold      reached 2026-03-01 12:05:00 UTC
     First failure  2026-03-01 12:01:00 UTC
     Last failure   2026-03-01 12:09:00 UTC
+    Over time      ··█▄▁▁······
     Tried          admin (9), root (5)
 
 ... and 3 remote hosts more, less severe than those listed.
@@ -157,7 +162,7 @@ def test_what_no_reminder_is_due_for_is_told_in_a_line() -> None:
 
 def test_users_beyond_the_five_listed_are_counted() -> None:
     top = tuple((f"user{number}", 3) for number in range(5))
-    assert "user4 (3) and 37 more users\n" in alert(make_breach(users_tried=42, top_users=top)).body
+    assert "user4 (3) and 37 more users\n" in unwrapped(alert(make_breach(users_tried=42, top_users=top)).body)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +198,29 @@ def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
 
 @given(st.text(max_size=50))
 def test_no_name_can_forge_a_line_of_the_body(name: str) -> None:
-    forged = alert(make_breach(group={"remote_host": name}, top_users=((name, 9), ("root", 5))))
-    assert len(forged.body.splitlines()) == len(alert().body.splitlines())
+    forged = alert(make_breach(group={"remote_host": name}, top_users=((name, 9), ("root", 5)))).body
+    assert [line[:4] for line in beginnings(forged)[1:-1]] == [line[:4] for line in beginnings(alert().body)[1:-1]]
+    assert len(beginnings(forged)) == len(beginnings(alert().body))
+
+
+def beginnings(body: str) -> list[str]:
+    """The lines that are not the continuation of another one."""
+    return [line for line in body.splitlines() if not line.startswith("  ")]
+
+
+@given(st.text(max_size=50), st.text(max_size=50))
+def test_no_line_is_longer_than_78_columns(host: str, user: str) -> None:
+    login = Login(NOON, user)
+    breach = make_breach(group={"remote_host": host, "database_name": user}, top_users=((user, 9),), got_in=login)
+    verdict = {"critical_groups": 1, "coverage": Coverage("partial", "a reason that takes its time " * 9)}
+    assert max(len(line) for line in alert(breach, verdict=verdict).body.splitlines()) <= 78
+
+
+def test_a_burst_and_a_drip_look_different() -> None:
+    drip = alert(make_breach(parts=(2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1))).body
+    burst = alert(make_breach(parts=(0,) * 10 + (18, 0))).body
+    assert "Over time      █▄█▄█▄█▄█▄█▄\n" in drip
+    assert "Over time      ··········█·\n" in burst
 
 
 @given(st.integers(1, 10**9), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40))
