@@ -58,6 +58,10 @@ def build_dag(monitor: Monitor) -> DAG:
                 target_arn=run.topic,
                 subject="{{ failure_message().subject }}",
                 message="{{ failure_message().body }}",
+                message_attributes={
+                    name: f"{{{{ failure_message().attributes.{name} }}}}"
+                    for name in ("monitor", "environment", "severity")
+                },
             ),
         },
     ) as dag:
@@ -73,14 +77,16 @@ def build_dag(monitor: Monitor) -> DAG:
 
             return check_threshold(table, run.evaluation(context), context["ti"])
 
+        checked = check_threshold(query_auth_failures.output)
         publish_alert = SnsPublishOperator(
             task_id="publish_alert",
             aws_conn_id=settings.aws_conn_id,
             target_arn=run.topic,
-            subject="{{ ti.xcom_pull(task_ids='check_threshold', key='subject') }}",
-            message="{{ ti.xcom_pull(task_ids='check_threshold', key='body') }}",
+            subject=checked["subject"],
+            message=checked["body"],
+            message_attributes=checked["attributes"],
         )
-        check_threshold(query_auth_failures.output) >> [publish_alert, EmptyOperator(task_id="no_alert")]
+        checked >> [publish_alert, EmptyOperator(task_id="no_alert")]
     return dag
 
 

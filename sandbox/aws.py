@@ -23,6 +23,7 @@ class Mail:
 
     subject: str
     body: str
+    attributes: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Cloud:
         while received := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in received:
                 envelope = json.loads(message["Body"])
-                mails.append(Mail(envelope.get("Subject", ""), envelope["Message"]))
+                attributes = {name: each["Value"] for name, each in envelope.get("MessageAttributes", {}).items()}
+                mails.append(Mail(envelope.get("Subject", ""), envelope["Message"], attributes))
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
         return mails
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -17,8 +18,8 @@ log = logging.getLogger(__name__)
 def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> str:
     """Return the id of the task to follow: ``publish_alert`` or ``no_alert``.
 
-    Pushes the message's ``subject`` and ``body``. Raises AirflowFailException where the log does not show the interval,
-    unless the monitor says ``when_unseen: warn``.
+    Pushes the message's ``subject``, ``body`` and ``attributes``. Raises AirflowFailException where the log does
+    not show the interval, unless the monitor says ``when_unseen: warn``.
     """
     verdict = judge(table, run)
     coverage = verdict.coverage
@@ -45,6 +46,6 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     if run.settings.dry_run:
         log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
         return "no_alert"
-    ti.xcom_push(key="subject", value=message.subject)
-    ti.xcom_push(key="body", value=message.body)
+    for part, value in asdict(message).items():
+        ti.xcom_push(key=part, value=value)
     return "publish_alert"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,11 @@ _COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_na
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Subject (ASCII, at most 100 characters) and body of an alert."""
+    """Subject (ASCII, at most 100 characters), body, and attributes that subscriptions can filter by."""
 
     subject: str
     body: str
+    attributes: Mapping[str, str | int]
 
 
 def compose(verdict: Verdict, run: Evaluation) -> Message:
@@ -63,7 +64,15 @@ def compose(verdict: Verdict, run: Evaluation) -> Message:
     tail = [f"... and {_groups(left_out, run)} more, less severe than those listed."] if left_out else []
     if verdict.held_back_groups:
         tail.append(f"{_groups(verdict.held_back_groups, run)} told of earlier still breached; no reminder is due.")
-    return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n")
+    attributes: dict[str, str | int] = {
+        "monitor": run.monitor,
+        "environment": run.settings.environment,
+        "severity": severity.lower(),
+        "run_type": run.run_type,
+        "new_groups": verdict.new_groups,
+        "ongoing_groups": verdict.ongoing_groups,
+    }
+    return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n", attributes)
 
 
 def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_id: str, reason: object) -> Message:
@@ -86,7 +95,8 @@ def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_
         "interval.",
     ]
     subject = f"[FAILED] ({environment}) Redshift authentication failures: not evaluated"
-    return Message(subject[:SUBJECT_LIMIT], "\n".join(body) + "\n")
+    attributes = {"monitor": monitor.dag_id, "environment": environment, "severity": "failed"}
+    return Message(subject[:SUBJECT_LIMIT], "\n".join(body) + "\n", attributes)
 
 
 def log_line(breach: Breach) -> str:

@@ -52,8 +52,8 @@ def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> di
         }
         | facts
     )
-    pulled = {"subject": "[ALERT] {{ 1/0 }}", "body": "body of {{ 1/0 }}"}
-    ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda task_ids, key: pulled[key])
+    pulled = {"subject": "[ALERT] {{ 1/0 }}", "body": "body of {{ 1/0 }}", "attributes": {"new_groups": 1}}
+    ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda key, **_: pulled[key])
     topic = SimpleNamespace(redshift_auth_alert_topic_arn=TOPIC)
     return {"dag": dag, "dag_run": dag_run, "ti": ti, "var": {"value": topic}, "exception": ValueError("{{ 1/0 }}")}
 
@@ -161,6 +161,10 @@ def test_a_user_name_with_braces_stays_text_in_the_message(dag: DAG) -> None:
     assert (task.subject, task.message) == ("[ALERT] {{ 1/0 }}", "body of {{ 1/0 }}")
 
 
+def test_the_messages_attributes_are_published_with_their_types(dag: DAG) -> None:
+    assert rendered(dag, "publish_alert").message_attributes == {"new_groups": 1}
+
+
 def failure_mail(dag: DAG, **facts: Any) -> Any:
     notifier = dag.get_task("query_auth_failures").on_failure_callback[0]
     notifier.render_template_fields(context(dag, **facts))
@@ -172,6 +176,9 @@ def test_a_failure_tells_the_topic_which_interval_was_not_evaluated() -> None:
     assert mail.target_arn == TOPIC
     assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in mail.message
     assert "Reason: {{ 1/0 }}" in mail.message
+    assert mail.message_attributes == {
+        "monitor": "redshift_auth_failure_alert", "environment": "production", "severity": "failed",
+    }  # fmt: skip
 
 
 def test_a_failure_for_bad_overrides_tells_the_monitors_topic() -> None:

@@ -124,6 +124,10 @@ def test_a_manual_run_by_the_api_takes_overrides(world: World, attacked: datetim
     run_id = world.airflow.trigger({"threshold": 3, "group_by": ["user_name"], "environment": "by-api"})
     assert world.airflow.wait_for_run(run_id) == "success"
     assert [told(mail)[2] for mail in world.mail("by-api")] == [["admin"]]
+    assert world.mail("by-api")[0].attributes == {
+        "monitor": DAG_ID, "environment": "by-api", "severity": "alert", "run_type": "manual",
+        "new_groups": "1", "ongoing_groups": "0",
+    }  # fmt: skip
 
 
 def test_a_manual_run_by_the_command_line_needs_no_logical_date(world: World, attacked: datetime) -> None:

@@ -94,6 +94,14 @@ Source       stl_connection_log
 
 ... and 3 remote hosts more, less severe than those listed.
 """,
+        {
+            "monitor": "redshift_auth_failure_alert",
+            "environment": "test",
+            "severity": "critical",
+            "run_type": "scheduled",
+            "new_groups": 5,
+            "ongoing_groups": 0,
+        },
     )
 
 
