@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -44,7 +44,11 @@ _TEMPLATE = r"\{\{[^{}]+\}\}"
 
 def _cron(value: str) -> str:
     if len(value.split()) != 5 or not croniter.is_valid(value):
-        raise ValueError("not a cron expression of five fields")
+        raise ValueError("cannot be read")
+    try:
+        croniter(value).get_next()
+    except CroniterBadDateError as error:
+        raise ValueError("never comes") from error
     return value
 
 
@@ -60,6 +64,8 @@ def _instant(value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("has no time zone, and none is guessed")
+        if not 2000 <= value.year < 3000:
+            raise ValueError("lies outside of the years 2000 to 2999")
         return value.astimezone(UTC)
     if value is None:
         return None
@@ -68,7 +74,7 @@ def _instant(value: object) -> object:
 
 def _start(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     return _instant(value)
 
 
@@ -174,6 +180,8 @@ class Settings(BaseModel):
         """
         where = "run overrides"
         own = self.model_dump()
+        if not isinstance(overrides or {}, Mapping):
+            raise SettingsError(f"{where}: hold {overrides!r}; valid: a JSON object of settings")
         given = dict(overrides or {})
         problems = _unknown(given, per_run_names())
         if given.get("sns_topic_arn", "") is None:  # the trigger form's empty field
@@ -224,6 +232,16 @@ def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
     return monitors, problems
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice, of which YAML itself would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        names = [key.value for key, _ in node.value]
+        if twice := {str(name) for name in names if names.count(name) > 1}:
+            raise yaml.YAMLError(f"{', '.join(sorted(twice))} stands twice; remove one")
+        return super().construct_mapping(node, deep)
+
+
 def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
     file = files[0]
     if len(files) > 1:
@@ -234,8 +252,8 @@ def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
             f"{file}: the name must consist of letters, digits, '_', '-' and '.', as it is in the DAG id"
         )
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter two for a date that is none
         raise SettingsError(f"{file}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{file}: holds {content!r}; valid: settings as 'name: value' lines")
@@ -309,7 +327,9 @@ def _validated(model: type[T], values: dict[str, Any], where: str) -> T:
                 problems.append(f"{name} is missing; valid: {valid_values(name)}")
             else:
                 reason = each["msg"].removeprefix("Value error, ")
-                problems.append(f"{name} is {values[name]!r}: {reason}; valid: {valid_values(name)}")
+                value = values[name]
+                written = value.isoformat() if isinstance(value, date) else repr(value)
+                problems.append(f"{name} is {written}: {reason}; valid: {valid_values(name)}")
         _refuse(where, list(dict.fromkeys(problems)))
         raise AssertionError("unreachable") from error
 

@@ -87,9 +87,19 @@ def test_beyond_a_bound_is_refused_with_file_key_value_and_what_is_valid(folder:
         ("group_by: [pid]", "valid: one or more of remote_host, user_name, database_name"),
         ("group_by: [user_name, user_name]", "names a column twice"),
         ("group_by: remote_host", "group_by is 'remote_host'"),
-        ("schedule: hourly", "not a cron expression of five fields"),
-        ("schedule: '0 0 0 * * *'", "not a cron expression of five fields"),
-        ("schedule: '61 * * * *'", "not a cron expression of five fields"),
+        ("schedule: hourly", "cannot be read; valid: a cron expression of five fields"),
+        ("schedule: '0 0 0 * * *'", "cannot be read; valid: a cron expression of five fields"),
+        ("schedule: '61 * * * *'", "cannot be read; valid: a cron expression of five fields"),
+        ("schedule: '0 0 30 2 *'", "schedule is '0 0 30 2 *': never comes"),
+        ("start_date: 1999-12-31", "lies outside of the years 2000 to 2999"),
+        ("start_date: 3000-01-01", "lies outside of the years 2000 to 2999"),
+        (
+            "start_date: 0001-01-01T00:00:00+14:00",
+            "start_date is 0001-01-01T00:00:00+14:00: lies outside of the years 2000 to 2999",
+        ),
+        ("start_date: 2026-13-01", "not valid YAML: month must be in 1..12"),
+        ("threshold: 5\nthreshold: 7", "not valid YAML: threshold stands twice"),
+        ("5: 1", "unknown setting 5"),
         ("start_date: soon", "valid: a date, such as 2026-01-31, or a time with its zone"),
         ("start_date: 2026-01-31T10:00:00", "has no time zone, and none is guessed"),
         ('environment: "a\\nb"', "environment is"),
@@ -181,10 +191,13 @@ def test_times_are_read_with_their_zone() -> None:
         ({"end": "2026-03-01"}, "has no time zone, and none is guessed"),
         ({"end": "yesterday"}, "valid: an ISO 8601 time with its zone"),
         ({"end": 1_770_000_000}, "end is 1770000000: not a time"),
+        ({"end": "9999-12-31T23:59:59Z"}, "lies outside of the years 2000 to 2999"),
+        ({"end": "0001-01-01T00:00:00+14:00"}, "lies outside of the years 2000 to 2999"),
         ({"conn_id": "x'; DROP"}, "conn_id is"),
+        ("threshold=5", "hold 'threshold=5'; valid: a JSON object of settings"),
     ],
 )
-def test_a_bad_override_is_refused(overrides: dict[str, Any], says: str) -> None:
+def test_a_bad_override_is_refused(overrides: Any, says: str) -> None:
     with pytest.raises(SettingsError, match=r"^run overrides: ") as refused:
         MONITOR.for_run(overrides)
     assert says in str(refused.value)
