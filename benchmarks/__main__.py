@@ -82,11 +82,7 @@ def xcom_size() -> Figure:
     run = Evaluation("bench", "bench", "scheduled", settings, Interval(NOON, NOON + timedelta(minutes=30)))
     env = Environment(loader=FileSystemLoader(ROOT / "include"))
     statement = env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_warehouse(Path(folder)) as warehouse,
-        warehouse.admin() as admin,
-    ):
+    with running_warehouse() as warehouse, warehouse.admin() as admin:
         admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
         admin.execute(
             "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"

@@ -49,11 +49,11 @@ def demo(_arguments: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:4.0f} s  {text}", flush=True)
 
-    with _folder() as folder, running_cloud() as cloud, running_warehouse(folder) as warehouse:
+    with running_cloud() as cloud, running_warehouse() as warehouse:
         say("A local Redshift and a local AWS are running.")
         _attack(warehouse)
         say(f"Real logins: {BREACHES} failed 12 times, {STAYS_BELOW} 9 times, {GETS_IN} 11 times and then got in.")
-        with _airflow(folder, warehouse, cloud, "0 0 * * *") as airflow:
+        with _airflow(warehouse, cloud, "0 0 * * *") as airflow:
             say(f"Airflow is starting: {airflow.url}")
             airflow.unpause()
             run_id = airflow.trigger({})
@@ -92,9 +92,9 @@ def _problem(mails: list[Mail]) -> str:
 
 def up(_arguments: argparse.Namespace) -> int:
     """Run the sandbox and print each message that arrives, until interrupted."""
-    with _only_one() as lock, _folder() as folder, running_cloud() as cloud, running_warehouse(folder) as warehouse:
+    with _only_one() as lock, running_cloud() as cloud, running_warehouse() as warehouse:
         print("Starting; Airflow takes half a minute.", flush=True)
-        with _airflow(folder, warehouse, cloud, "* * * * *") as airflow:
+        with _airflow(warehouse, cloud, "* * * * *") as airflow:
             airflow.unpause()
             lock.write_text(airflow.url)
             print(_welcome(airflow, warehouse), flush=True)
@@ -134,18 +134,14 @@ def _show(mail: Mail) -> None:
     print("-" * 78, f"Subject: {mail.subject}", "", mail.body, "-" * 78, sep="\n", flush=True)
 
 
-def _airflow(
-    folder: Path, warehouse: Warehouse, cloud: Cloud, schedule: str
-) -> contextlib.AbstractContextManager[Airflow]:
-    home = folder / "airflow"
-    home.mkdir()
-    return running_airflow(home, warehouse, cloud, {"default.yaml": monitor_file(schedule=schedule)})
-
-
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+def _airflow(warehouse: Warehouse, cloud: Cloud, schedule: str) -> Iterator[Airflow]:
+    monitors = {"default.yaml": monitor_file(schedule=schedule)}
+    with (
+        tempfile.TemporaryDirectory(prefix="redshift-auth-alert-", ignore_cleanup_errors=True) as home,
+        running_airflow(Path(home), warehouse, cloud, monitors) as airflow,
+    ):
+        yield airflow
 
 
 @contextlib.contextmanager

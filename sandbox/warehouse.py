@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,21 +93,25 @@ def login(address: str, port: int, user: str, password: str) -> bool:
 
 
 @contextlib.contextmanager
-def running_warehouse(folder: Path) -> Iterator[Warehouse]:
-    """Start the server with its data in ``folder``, stop it at the end."""
-    data = folder / "pgdata"
-    server = get_server(data)  # creates the data folder, and as root the user that it needs
-    server.cleanup()
-    port = free_port()
-    with (data / "postgresql.conf").open("a") as conf:
-        conf.write(_SETTINGS.format(socket_dir=data))
-    (data / "pg_hba.conf").write_text(_WHO_MAY)
-    command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
-    postgres = child(command, folder / "postgres.log", user=server.system_user, stop_signal=signal.SIGINT)
-    with postgres, serve(to_port=port) as gateway_port:
-        warehouse = Warehouse(gateway_port, port, data)
-        _create(warehouse, data)
-        yield warehouse
+def running_warehouse() -> Iterator[Warehouse]:
+    """Start the server with its data in a folder of its own; stop it and remove the folder at the end."""
+    with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "pgdata"
+        server = get_server(data)  # creates the data folder, and as root the user that it needs
+        server.cleanup()
+        port = free_port()
+        with (data / "postgresql.conf").open("a") as conf:
+            conf.write(_SETTINGS.format(socket_dir=data))
+        (data / "pg_hba.conf").write_text(_WHO_MAY)
+        command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
+        log = Path(folder) / "postgres.log"
+        with (
+            child(command, log, user=server.system_user, stop_signal=signal.SIGINT),
+            serve(to_port=port) as gateway_port,
+        ):
+            warehouse = Warehouse(gateway_port, port, data)
+            _create(warehouse, data)
+            yield warehouse
 
 
 def _create(warehouse: Warehouse, data: Path) -> None:

@@ -44,8 +44,8 @@ def unwrapped(body: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with running_warehouse(tmp_path_factory.mktemp("warehouse")) as running:
+def warehouse() -> Iterator[Warehouse]:
+    with running_warehouse() as running:
         yield running
 
 

@@ -90,14 +90,13 @@ def span(start: datetime, length: timedelta = MINUTE) -> str:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("e2e")
-    (folder / "airflow").mkdir()
-    with running_cloud() as cloud, running_warehouse(folder) as warehouse:
+    home = tmp_path_factory.mktemp("airflow")
+    with running_cloud() as cloud, running_warehouse() as warehouse:
         wrong = {"conn_type": "redshift", "host": "127.0.0.1", "port": warehouse.port, "login": "auth_monitor",
                  "password": "old", "schema": "dev", "extra": {"ssl": False}}  # fmt: skip
         blind = wrong | {"login": "newcomer", "password": "newcomer"}
         variables = {"AIRFLOW_CONN_WRONG_PASSWORD": json.dumps(wrong), "AIRFLOW_CONN_NO_RIGHTS": json.dumps(blind)}
-        running = running_airflow(folder / "airflow", warehouse, cloud, MONITORS, scheduler=False, variables=variables)
+        running = running_airflow(home, warehouse, cloud, MONITORS, scheduler=False, variables=variables)
         with running as airflow:
             world = World(warehouse, cloud, airflow)
             with world.scheduler:
