@@ -10,13 +10,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, task
 
 from redshift_auth_alert import airflow_run
-from redshift_auth_alert.operators import RedshiftSQLOperator
+from redshift_auth_alert.operators import FailureNotifier, RedshiftSQLOperator
 from redshift_auth_alert.settings import Monitor, load_monitors
 from redshift_auth_alert.timetable import SettledIntervalTimetable
 
@@ -53,7 +52,7 @@ def build_dag(monitor: Monitor) -> DAG:
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": timedelta(minutes=10),
-            "on_failure_callback": SnsNotifier(
+            "on_failure_callback": FailureNotifier(
                 aws_conn_id=settings.aws_conn_id,
                 target_arn=run.topic,
                 subject="{{ failure_message().subject }}",
@@ -62,6 +61,8 @@ def build_dag(monitor: Monitor) -> DAG:
                     name: f"{{{{ failure_message().attributes.{name} }}}}"
                     for name in ("monitor", "environment", "severity")
                 },
+                message_group_id=run.for_fifo("failure_message().group_id"),
+                message_deduplication_id=run.for_fifo("failure_message().deduplication_id"),
             ),
         },
     ) as dag:
@@ -85,6 +86,8 @@ def build_dag(monitor: Monitor) -> DAG:
             subject=checked["subject"],
             message=checked["body"],
             message_attributes=checked["attributes"],
+            message_group_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='group_id')"),
+            message_deduplication_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='deduplication_id')"),
         )
         checked >> [publish_alert, EmptyOperator(task_id="no_alert")]
     return dag

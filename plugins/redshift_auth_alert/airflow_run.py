@@ -63,6 +63,10 @@ class Macros:
         own = self._monitor.settings.sns_topic_arn
         return "{% if topic_override() %}{{ topic_override() }}{% else %}" + own + "{% endif %}"
 
+    def for_fifo(self, expression: str) -> str:
+        """Template of ``expression`` where the topic is a FIFO topic, else of the empty text that SNS is not sent."""
+        return f"{{% set topic %}}{self.topic}{{% endset %}}{{{{ {expression} if topic.endswith('.fifo') else '' }}}}"
+
 
 def params(settings: Settings) -> dict[str, Param]:
     """Return the trigger form's fields: each per-run setting with the monitor's value, bounds and meaning."""

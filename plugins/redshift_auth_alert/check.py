@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> str:
     """Return the id of the task to follow: ``publish_alert`` or ``no_alert``.
 
-    Pushes the message's ``subject``, ``body`` and ``attributes``. Raises AirflowFailException where the log does
+    Pushes each part of the message by its name. Raises AirflowFailException where the log does
     not show the interval, unless the monitor says ``when_unseen: warn``.
     """
     verdict = judge(table, run)

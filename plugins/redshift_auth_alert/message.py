@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redshift_auth_alert.interval import format_utc
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its m
     from redshift_auth_alert.settings import Monitor
 
 SUBJECT_LIMIT = 100
+GROUP_ID_LIMIT = 128
 # SNS takes 262,144 bytes, of a message as it is sent: wrapped into JSON, each non-ASCII character as an escape.
 MESSAGE_LIMIT = 250_000
 COLUMNS = 78
@@ -40,11 +42,17 @@ _COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_na
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Subject (ASCII, at most 100 characters), body, and attributes that subscriptions can filter by."""
+    """Subject (ASCII, at most 100 characters), body, and attributes that subscriptions can filter by.
+
+    A FIFO topic keeps the messages of one ``group_id`` in order, and of those with one ``deduplication_id`` takes the
+    first: it is the same for a retry and different for another run or interval.
+    """
 
     subject: str
     body: str
     attributes: Mapping[str, str | int]
+    group_id: str
+    deduplication_id: str
 
 
 def compose(verdict: Verdict, run: Evaluation) -> Message:
@@ -64,7 +72,7 @@ def compose(verdict: Verdict, run: Evaluation) -> Message:
     tail = [f"... and {_groups(left_out, run)} more, less severe than those listed."] if left_out else []
     if verdict.held_back_groups:
         tail.append(f"{_groups(verdict.held_back_groups, run)} told of earlier still breached; no reminder is due.")
-    attributes: dict[str, str | int] = {
+    attributes = {
         "monitor": run.monitor,
         "environment": run.settings.environment,
         "severity": severity.lower(),
@@ -72,7 +80,8 @@ def compose(verdict: Verdict, run: Evaluation) -> Message:
         "new_groups": verdict.new_groups,
         "ongoing_groups": verdict.ongoing_groups,
     }
-    return Message(subject[:SUBJECT_LIMIT], "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n", attributes)
+    body = "\n\n".join(["\n".join(head), *blocks, *tail]) + "\n"
+    return _message(subject, body, attributes, run.run_id, str(run.interval))
 
 
 def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_id: str, reason: object) -> Message:
@@ -89,14 +98,20 @@ def failure_message(monitor: Monitor, run: Evaluation | None, run_id: str, task_
         "",
         *_facts(facts),
         "",
-        *_wrapped(f"Reason: {escaped(str(reason))[:2000]}", later="  "),
+        *_wrapped(f"Reason: {_printable(str(reason))[:2000]}", later="  "),
         "",
         "When it is mended, clear the failed task: the run then evaluates the same",
         "interval.",
     ]
     subject = f"[FAILED] ({environment}) Redshift authentication failures: not evaluated"
     attributes = {"monitor": monitor.dag_id, "environment": environment, "severity": "failed"}
-    return Message(subject[:SUBJECT_LIMIT], "\n".join(body) + "\n", attributes)
+    return _message(subject, "\n".join(body) + "\n", attributes, run_id, task_id)
+
+
+def _message(subject: str, body: str, attributes: Mapping[str, Any], *identity: str) -> Message:
+    monitor = str(attributes["monitor"])
+    told_once = hashlib.sha256("\n".join([monitor, str(attributes["severity"]), *identity]).encode()).hexdigest()
+    return Message(subject[:SUBJECT_LIMIT], body, attributes, monitor[:GROUP_ID_LIMIT], told_once)
 
 
 def log_line(breach: Breach) -> str:
@@ -117,10 +132,11 @@ def shown(name: str) -> str:
 
 def escaped(text: str) -> str:
     """Escape backslashes, double quotes and all that does not print, as Python would write them."""
-    return "".join(
-        f"\\{char}" if char in '\\"' else char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return _printable(re.sub(r'(["\\])', r"\\\1", text))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _head(verdict: Verdict, run: Evaluation) -> list[str]:

@@ -1,4 +1,4 @@
-"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0, over today's SQLExecuteQueryOperator."""
+"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0, and a notifier for failures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowException, AirflowNotFoundException
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -57,6 +58,28 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
             remedy, retry = _remedy(error)
             kind = AirflowException if retry else AirflowFailException
             raise kind(f"Connection {self.conn_id!r}: {remedy} ({_brief(error)})") from error
+
+
+class FailureNotifier(SnsNotifier):
+    """SnsNotifier that can tell FIFO topics too."""
+
+    template_fields: Sequence[str] = (*SnsNotifier.template_fields, "message_group_id", "message_deduplication_id")
+
+    def __init__(self, *, message_group_id: str, message_deduplication_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.message_group_id = message_group_id
+        self.message_deduplication_id = message_deduplication_id
+
+    def notify(self, context: Context) -> None:  # noqa: ARG002 -- the parent's signature
+        """Publish the rendered message."""
+        self.hook.publish_to_target(
+            target_arn=self.target_arn,
+            message=self.message,
+            subject=self.subject,
+            message_attributes=self.message_attributes,
+            message_deduplication_id=self.message_deduplication_id,
+            message_group_id=self.message_group_id,
+        )
 
 
 def fetch_table(cursor: Any) -> dict[str, list[Any]]:

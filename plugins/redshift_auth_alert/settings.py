@@ -36,7 +36,7 @@ GroupColumn = Literal["remote_host", "user_name", "database_name"]
 Count = Literal["failures", "distinct user_name", "distinct remote_host", "distinct database_name"]
 Source = Literal["stl_connection_log", "sys_connection_log"]
 
-_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
+_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?"
 _CONNECTION_IDS = "1 to 250 letters, digits, '_', '.' and '-'"
 _TIMES = "an ISO 8601 time with its zone, such as 2026-01-31T14:30:00Z"
 _TEMPLATE = r"\{\{[^{}]+\}\}"

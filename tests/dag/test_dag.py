@@ -52,7 +52,13 @@ def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> di
         }
         | facts
     )
-    pulled = {"subject": "[ALERT] {{ 1/0 }}", "body": "body of {{ 1/0 }}", "attributes": {"new_groups": 1}}
+    pulled = {
+        "subject": "[ALERT] {{ 1/0 }}",
+        "body": "body of {{ 1/0 }}",
+        "attributes": {"new_groups": 1},
+        "group_id": "g",
+        "deduplication_id": "d",
+    }
     ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda key, **_: pulled[key])
     topic = SimpleNamespace(redshift_auth_alert_topic_arn=TOPIC)
     return {"dag": dag, "dag_run": dag_run, "ti": ti, "var": {"value": topic}, "exception": ValueError("{{ 1/0 }}")}
@@ -106,7 +112,7 @@ def test_its_tasks_have_an_owner_retries_and_a_time_limit_and_tell_of_failures(d
         assert task.retries == 2
         assert task.retry_exponential_backoff
         assert task.execution_timeout == timedelta(minutes=10)
-        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["SnsNotifier"]
+        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureNotifier"]
 
 
 def test_it_says_what_it_is(dag: DAG) -> None:
@@ -154,6 +160,19 @@ def test_the_topic_is_the_monitors_template(dag: DAG) -> None:
 def test_a_run_may_tell_another_topic(dag: DAG) -> None:
     other = "arn:aws:sns:eu-central-1:123456789012:other"
     assert rendered(dag, "publish_alert", conf={"sns_topic_arn": other}).target_arn == other
+
+
+@pytest.mark.parametrize(("topic", "ids"), [(TOPIC, ("", "")), (f"{TOPIC}.fifo", ("g", "d"))])
+def test_only_a_fifo_topic_is_given_ids(dag: DAG, topic: str, ids: tuple[str, str]) -> None:
+    task = rendered(dag, "publish_alert", conf={"sns_topic_arn": topic})
+    assert (task.message_group_id, task.message_deduplication_id) == ids
+
+
+def test_a_failure_can_be_told_to_a_fifo_topic() -> None:
+    dag = load(ROOT / "dags")[0]["redshift_auth_failure_alert"]
+    mail = failure_mail(dag, conf={"sns_topic_arn": f"{TOPIC}.fifo"})
+    assert mail.message_group_id == "redshift_auth_failure_alert"
+    assert len(mail.message_deduplication_id) == 64
 
 
 def test_a_user_name_with_braces_stays_text_in_the_message(dag: DAG) -> None:

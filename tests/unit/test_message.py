@@ -63,7 +63,8 @@ def test_the_alert_reads_in_full() -> None:
         got_in=Login(NOON + 10 * MINUTE, "admin"),
         first_login=Login(NOON + 6 * MINUTE, "etl"),
     )
-    assert alert(got_in, make_breach(), told=5, verdict={"critical_groups": 1}) == Message(
+    message = alert(got_in, make_breach(), told=5, verdict={"critical_groups": 1})
+    assert (message.subject, message.body, message.attributes) == (
         "[CRITICAL] (test) Redshift authentication failures: 5 remote hosts",
         """\
 5 remote hosts with 10 or more authentication failures within 30 minutes.
@@ -130,6 +131,14 @@ def test_what_was_counted_is_said(count: str, group_by: str, says: str, peak: st
     body = alert(make_breach(group={group_by: "x"}), count=count, group_by=(group_by,)).body
     assert says in body
     assert f"Peak           {peak} within 30 minutes" in body
+
+
+def test_a_retry_of_a_run_is_told_once_and_another_run_or_interval_again() -> None:
+    later = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}
+    ids = [alert().deduplication_id, alert(**later).deduplication_id, alert(run_type="manual").deduplication_id]
+    assert alert().deduplication_id == ids[0]
+    assert len(set(ids)) == 3
+    assert alert().group_id == "redshift_auth_failure_alert"
 
 
 def test_one_group_is_written_in_the_singular() -> None:
@@ -259,10 +268,10 @@ MONITOR = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().s
 
 def test_a_failure_says_which_interval_was_not_evaluated_and_why() -> None:
     run = make_run(environment="overridden")
-    message = failure_message(MONITOR, run, "scheduled__1", "query_auth_failures", "no rights\nForged: line")
+    message = failure_message(MONITOR, run, "scheduled__1", "query_auth_failures", 'no "rights"\nForged: line')
     assert message.subject == "[FAILED] (overridden) Redshift authentication failures: not evaluated"
     assert "Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in message.body
-    assert "Reason: no rights\\nForged: line\n" in message.body
+    assert 'Reason: no "rights"\\nForged: line\n' in message.body
 
 
 def test_a_failure_of_a_run_with_invalid_settings_is_told_all_the_same() -> None:
