@@ -70,6 +70,7 @@ def build_dag(monitor: Monitor) -> DAG:
             task_id="query_auth_failures",
             conn_id="{{ evaluation().settings.conn_id }}",
             sql="sql/auth_failures.sql",
+            select=run.select,
         )
 
         @task.branch
@@ -88,6 +89,8 @@ def build_dag(monitor: Monitor) -> DAG:
             message_attributes=checked["attributes"],
             message_group_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='group_id')"),
             message_deduplication_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='deduplication_id')"),
+            outlets=[run.breaches],
+            post_execute=run.attach_document,
         )
         checked >> [publish_alert, EmptyOperator(task_id="no_alert")]
     return dag

@@ -1,19 +1,25 @@
 {#-
   Measures authentication failures over one interval [start, end) and says what the log shows of it.
 
-  Returns one row per group whose count reached the threshold, the worst first, beside the true totals and the
-  coverage; with no such group, one row that holds the coverage alone. Runs on Redshift and on PostgreSQL.
+  Returns one row per group whose count reached a threshold in force, the worst first, beside the true totals and the
+  coverage; with no such group, one row that holds the coverage alone. Where groups have thresholds of their own, a
+  group has a row for each one that it reached. Runs on Redshift and on PostgreSQL.
 
   Why it is exact: a failure at t counts in (t - W, t], so it is +1 at t and -1 at t + W. Over the merged steps, with
   the -1 first where both fall on one moment, the running sum is the number of failures in the window at that moment.
   A count of distinct values slides with the same sweep: a failure leaves the window at the earlier of W later and the
   group's next failure with the same value, which takes its place.
   Steps are scanned from start - 2W, because a count at start - W, which tells new from ongoing, looks back one W more.
+
+  A group that breached in [start - W, start) and not since has a row where it got in only now, and where it is over: its
+  last breach point has left the window within the interval. That is so in exactly one interval. Such a row is closing,
+  as is that of an ongoing breach that would be held back.
 -#}
 {%- set run = evaluation() -%}
 {%- set groups = run.settings.group_by -%}
-{%- set threshold = run.settings.threshold -%}
+{%- set floor = run.thresholds | min -%}
 {%- set source = 'sql/sources/' ~ run.settings.source ~ '.sql' -%}
+{%- macro log() -%} ({% include source %}) AS connection_log {%- endmacro -%}
 {%- macro moment(value) -%} TIMESTAMP '{{ value.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endmacro -%}
 {%- macro columns(of) -%} {% for name in groups %}{{ of }}.{{ name }} AS group_{{ name }}, {% endfor %} {%- endmacro -%}
 {%- macro group(of) -%} {% for name in groups %}{{ of }}group_{{ name }}{{ ", " if not loop.last }}{% endfor %} {%- endmacro -%}
@@ -23,8 +29,10 @@
 {%- set start, end = moment(run.interval.start), moment(run.interval.end) -%}
 {%- set parts = range(1, run.part_edges | length) -%}
 {%- set before = moment(run.interval.start - run.window) -%}
+{%- set over_from = moment(run.interval.end - run.window) -%}
+{%- set window = "INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
 {#- When a failure leaves the window: the one place where a count of failures and one of distinct values differ. -#}
-{%- set leaves_at = "occurred_at + INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
+{%- set leaves_at = "occurred_at + " ~ window -%}
 {%- if run.counted_column -%}
     {%- set leaves_at = "LEAST(" ~ leaves_at ~ ", COALESCE(replaced_at, " ~ leaves_at ~ "))" -%}
 {%- endif -%}
@@ -41,12 +49,8 @@ WITH normalised AS (
         END AS remote_host,
         user_name,
         database_name
-    FROM (
-        {% include source %}
-    ) AS connection_log
-    WHERE occurred_at >= {{ moment(run.scan_start) }}
-        AND occurred_at < {{ end }}
-        AND event IN ('authentication failure', 'authenticated')
+    FROM {{ log() }}
+    WHERE occurred_at >= {{ moment(run.scan_start) }} AND occurred_at < {{ end }}
 ),
 
 events AS (
@@ -57,6 +61,7 @@ events AS (
         {{ run.counted_column ~ " AS counted," if run.counted_column }}
         user_name AS login_name
     FROM normalised
+    WHERE event IN ('authentication failure', 'authenticated')
 ),
 
 -- Prune: only a group with this many failures in the scanned range can reach the threshold.
@@ -65,7 +70,7 @@ suspects AS (
     FROM events
     WHERE event = 'authentication failure'
     GROUP BY {{ group("") }}
-    HAVING COUNT(*) >= {{ threshold }}
+    HAVING COUNT(*) >= {{ floor }}
 ),
 
 failures AS (
@@ -108,7 +113,7 @@ measured AS (
     SELECT
         {{ group("") }},
         SUM(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
-        MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END) AS most_at_failure,
+        COALESCE(MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END), 0) AS most_at_failure,
         SUM(CASE WHEN stepped_at <= {{ start }} THEN step ELSE 0 END) AS at_start,
         {%- for part in parts %}
         SUM(
@@ -123,14 +128,48 @@ measured AS (
         {%- endfor %}
         MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS first_failure_at,
         MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS last_failure_at,
+        {%- for threshold in run.thresholds %}
         MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} AND in_window >= {{ threshold }} THEN stepped_at END)
-            AS first_breach_at,
+            AS first_breach_at_{{ threshold }},
+        MAX(CASE WHEN step = 1 AND stepped_at >= {{ before }} AND in_window >= {{ threshold }} THEN stepped_at END)
+            AS last_breach_at_{{ threshold }},
+        MAX(
+            CASE
+                WHEN step = 1 AND stepped_at >= {{ before }} AND stepped_at < {{ start }} AND in_window >= {{ threshold }}
+                    THEN stepped_at
+            END
+        ) AS breach_before_at_{{ threshold }},
+        {%- endfor %}
         COALESCE(
             MAX(CASE WHEN step = 1 AND stepped_at >= {{ before }} AND stepped_at < {{ start }} THEN in_window END), 0
         ) AS most_before
     FROM counts
     GROUP BY {{ group("") }}
-    HAVING MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END) >= {{ threshold }}
+    HAVING MAX(CASE WHEN step = 1 AND stepped_at >= {{ before }} THEN in_window END) >= {{ floor }}
+),
+
+-- One row per group and threshold that it reached in the interval or in the window before it.
+reached AS (
+    {%- for threshold in run.thresholds %}
+    SELECT
+        {{ group("") }},
+        {{ threshold }} AS threshold,
+        failures,
+        most_at_failure,
+        at_start,
+        {%- for part in parts %}
+        part_{{ part }},
+        {%- endfor %}
+        first_failure_at,
+        last_failure_at,
+        first_breach_at_{{ threshold }} AS first_breach_at,
+        last_breach_at_{{ threshold }} AS last_breach_at,
+        breach_before_at_{{ threshold }} AS breach_before_at,
+        most_before
+    FROM measured
+    WHERE last_breach_at_{{ threshold }} IS NOT NULL
+    {{- "\n    UNION ALL" if not loop.last }}
+    {%- endfor %}
 ),
 
 -- Who was tried: failures per login name, in the interval and since when at all.
@@ -164,10 +203,12 @@ tried AS (
     GROUP BY {{ group("") }}
 ),
 
--- Logins after the breach point: the first of any user, and the first as a user that the group had failed as.
+-- Logins after a breach point of the interval or of the window before the login: the first of any user, and the first
+-- as a user that the group had failed as.
 logins AS (
     SELECT
         {{ group("") }},
+        threshold,
         MAX(CASE WHEN place = 1 THEN occurred_at END) AS first_login_at,
         MAX(CASE WHEN place = 1 THEN login_name END) AS first_login_user,
         MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN occurred_at END) AS got_in_at,
@@ -175,49 +216,73 @@ logins AS (
     FROM (
         SELECT
             {{ group("") }},
+            threshold,
             occurred_at,
             login_name,
             had_failed,
-            ROW_NUMBER() OVER (PARTITION BY {{ group("") }} ORDER BY occurred_at, login_name) AS place,
-            ROW_NUMBER() OVER (PARTITION BY {{ group("") }}, had_failed ORDER BY occurred_at, login_name) AS place_among
+            ROW_NUMBER() OVER (PARTITION BY {{ group("") }}, threshold ORDER BY occurred_at, login_name) AS place,
+            ROW_NUMBER() OVER (
+                PARTITION BY {{ group("") }}, threshold, had_failed ORDER BY occurred_at, login_name
+            ) AS place_among
         FROM (
             SELECT
                 {{ group("events.") }},
+                reached.threshold,
                 events.occurred_at,
                 events.login_name,
                 CASE WHEN attempts.first_tried_at < events.occurred_at THEN 1 ELSE 0 END AS had_failed
             FROM events
-            INNER JOIN measured ON {{ same_group("events", "measured") }}
+            INNER JOIN reached ON {{ same_group("events", "reached") }}
             LEFT JOIN attempts
                 ON {{ same_group("events", "attempts") }} AND events.login_name = attempts.login_name
-            WHERE events.event = 'authenticated' AND events.occurred_at > measured.first_breach_at
+            WHERE events.event = 'authenticated'
+                AND events.occurred_at >= {{ start }}
+                AND (
+                    events.occurred_at > reached.first_breach_at
+                    OR events.occurred_at < reached.breach_before_at + {{ window }}
+                )
         ) AS after_breach
     ) AS placed
-    GROUP BY {{ group("") }}
+    GROUP BY {{ group("") }}, threshold
 ),
 
 breaching AS (
     SELECT
-        {{ group("measured.") }},
-        measured.failures,
-        measured.most_at_failure,
-        CASE WHEN measured.at_start > measured.most_at_failure THEN measured.at_start ELSE measured.most_at_failure END
+        {{ group("reached.") }},
+        reached.threshold,
+        reached.failures,
+        reached.most_at_failure,
+        CASE WHEN reached.at_start > reached.most_at_failure THEN reached.at_start ELSE reached.most_at_failure END
             AS peak,
-        measured.most_before,
+        reached.most_before,
         {%- for part in parts %}
-        measured.part_{{ part }},
+        reached.part_{{ part }},
         {%- endfor %}
-        CASE WHEN measured.most_before >= {{ threshold }} THEN 1 ELSE 0 END AS ongoing,
-        measured.first_failure_at,
-        measured.last_failure_at,
-        measured.first_breach_at,
+        CASE WHEN reached.breach_before_at IS NULL THEN 0 ELSE 1 END AS ongoing,
+        CASE
+            WHEN logins.got_in_at IS NOT NULL THEN 0
+            WHEN reached.first_breach_at IS NULL THEN 1
+            {%- if run.settings.notify_when_over and not run.reminder_due %}
+            WHEN reached.breach_before_at IS NOT NULL AND reached.last_breach_at < {{ over_from }} THEN 1
+            {%- endif %}
+            ELSE 0
+        END AS closing,
+        reached.first_failure_at,
+        reached.last_failure_at,
+        reached.first_breach_at,
+        reached.last_breach_at,
         logins.first_login_at,
         logins.first_login_user,
         logins.got_in_at,
         logins.got_in_user,
         CASE WHEN logins.got_in_at IS NULL THEN 1 ELSE 0 END AS kept_out
-    FROM measured
-    LEFT JOIN logins ON {{ same_group("measured", "logins") }}
+    FROM reached
+    LEFT JOIN logins ON {{ same_group("reached", "logins") }} AND reached.threshold = logins.threshold
+    WHERE reached.first_breach_at IS NOT NULL
+        OR logins.got_in_at IS NOT NULL
+        {%- if run.settings.notify_when_over %}
+        OR reached.last_breach_at < {{ over_from }}
+        {%- endif %}
 ),
 
 -- The worst first. Where ongoing breaches are held back, many of them cannot crowd out one that is told.
@@ -226,50 +291,65 @@ ranked AS (
         1 AS always,
         breaching.*,
         ROW_NUMBER() OVER (
+            PARTITION BY threshold, closing
             ORDER BY
                 {{ "ongoing * kept_out, " if not run.reminder_due -}}
                 kept_out, most_at_failure DESC, failures DESC, {{ group("") }}
         ) AS place,
-        SUM(1 - ongoing) OVER () AS new_groups,
-        SUM(ongoing) OVER () AS ongoing_groups,
-        SUM(1 - kept_out) OVER () AS critical_groups,
-        SUM(ongoing * (1 - kept_out)) OVER () AS ongoing_critical_groups
+        SUM((1 - closing) * (1 - ongoing)) OVER (PARTITION BY threshold) AS new_groups,
+        SUM((1 - closing) * ongoing) OVER (PARTITION BY threshold) AS ongoing_groups,
+        SUM(1 - kept_out) OVER (PARTITION BY threshold) AS critical_groups,
+        SUM(ongoing * (1 - kept_out)) OVER (PARTITION BY threshold) AS ongoing_critical_groups,
+        SUM(closing) OVER (PARTITION BY threshold) AS over_groups
     FROM breaching
 ),
 
 listed AS (
     SELECT
         ranked.*,
-        tried.users_tried,
+        COALESCE(tried.users_tried, 0) AS users_tried,
         {%- for place in range(1, 6) %}
         tried.user_{{ place }},
         tried.user_{{ place }}_failures{{ "," if not loop.last }}
         {%- endfor %}
     FROM ranked
-    INNER JOIN tried ON {{ same_group("ranked", "tried") }}
-    WHERE ranked.place <= {{ run.settings.max_groups }}
+    LEFT JOIN tried ON {{ same_group("ranked", "tried") }}
+    WHERE ranked.place <= {{ run.max_candidates }}
 ),
 
--- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins.
+-- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins. Any event before
+-- the interval does for the oldest, and the newest is looked for in the interval first: one look at the whole log less.
 coverage AS (
     SELECT
         1 AS always,
-        MIN(occurred_at) AS oldest_event_at,
-        MAX(occurred_at) AS newest_event_at,
-        MAX(CASE WHEN user_name <> CURRENT_USER THEN 1 ELSE 0 END) AS shows_others
-    FROM (
-        {% include source %}
-    ) AS connection_log
+        COALESCE(
+            (
+                SELECT MIN(occurred_at)
+                FROM (SELECT occurred_at FROM {{ log() }} WHERE occurred_at < {{ start }} LIMIT 1) AS earlier
+            ),
+            (SELECT MIN(occurred_at) FROM {{ log() }})
+        ) AS oldest_event_at,
+        COALESCE(
+            (SELECT MAX(occurred_at) FROM normalised WHERE occurred_at >= {{ start }}),
+            (SELECT MAX(occurred_at) FROM {{ log() }})
+        ) AS newest_event_at,
+        (
+            SELECT COUNT(*)
+            FROM (SELECT user_name FROM {{ log() }} WHERE user_name <> CURRENT_USER LIMIT 1) AS others
+        ) AS shows_others
 )
 
 SELECT
     coverage.oldest_event_at,
     coverage.newest_event_at,
-    COALESCE(coverage.shows_others, 0) AS shows_others,
+    coverage.shows_others,
+    listed.threshold,
+    listed.closing,
     CAST(COALESCE(listed.new_groups, 0) AS INTEGER) AS new_groups,
     CAST(COALESCE(listed.ongoing_groups, 0) AS INTEGER) AS ongoing_groups,
     CAST(COALESCE(listed.critical_groups, 0) AS INTEGER) AS critical_groups,
     CAST(COALESCE(listed.ongoing_critical_groups, 0) AS INTEGER) AS ongoing_critical_groups,
+    CAST(COALESCE(listed.over_groups, 0) AS INTEGER) AS over_groups,
     {%- for name in groups %}
     listed.group_{{ name }} AS {{ name }},
     {%- endfor %}
@@ -283,6 +363,7 @@ SELECT
     listed.first_failure_at,
     listed.last_failure_at,
     listed.first_breach_at,
+    listed.last_breach_at,
     listed.first_login_at,
     listed.first_login_user,
     listed.got_in_at,
@@ -294,4 +375,4 @@ SELECT
     {%- endfor %}
 FROM coverage
 LEFT JOIN listed ON coverage.always = listed.always
-ORDER BY listed.place
+ORDER BY listed.closing, listed.place, listed.threshold

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 from jinja2 import pass_context
 
 from redshift_auth_alert.errors import AlertError, SettingsError
 from redshift_auth_alert.evaluation import Evaluation, evaluate_run
+from redshift_auth_alert.selection import select
 from redshift_auth_alert.settings import Monitor, Settings, schemas
 
 
@@ -26,6 +27,21 @@ class Macros:
             return evaluate_run(self._monitor, context["dag_run"])
         except AlertError as error:
             raise AirflowFailException(str(error)) from error
+
+    def select(self, table: dict[str, list[Any]], context: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Keep of the fetched ``table`` what the threshold check needs."""
+        return select(table, self.evaluation(context))
+
+    @property
+    def breaches(self) -> Asset:
+        """The asset of which each published alert is an event, so that other DAGs can be scheduled on it."""
+        return Asset(f"{self._monitor.dag_id}_breaches")
+
+    def attach_document(self, context: Context, _result: Any) -> None:
+        """Give the event the alert as data."""
+        context["outlet_events"][self.breaches].extra = context["ti"].xcom_pull(
+            task_ids="check_threshold", key="document"
+        )
 
     @property
     def macros(self) -> dict[str, Callable[..., Any]]:
@@ -76,7 +92,7 @@ def params(settings: Settings) -> dict[str, Param]:
         if not schema["per_run"]:
             continue
         keys = {key: value for key, value in schema.items() if key not in ("per_run", "required", "valid", "default")}
-        if schema.get("type") == "array":
+        if "enum" in schema.get("items", {}):
             keys["examples"] = schema["items"]["enum"]  # makes the form offer a choice
         default = own.get(name)
         if name == "sns_topic_arn":

@@ -11,6 +11,7 @@ import pandas as pd
 
 from redshift_auth_alert.evaluation import PARTS, Evaluation
 from redshift_auth_alert.interval import format_utc
+from redshift_auth_alert.selection import Ignore
 
 _LOG_NAMES = {"stl_connection_log": "STL_CONNECTION_LOG", "sys_connection_log": "SYS_CONNECTION_LOG"}
 _USERS_LISTED = 5
@@ -38,21 +39,27 @@ class Breach:
     """A group that breached, as measured in the interval; times in UTC.
 
     ``parts`` are its failures in each of the equal parts of the interval, ``got_in`` is its first login as a user that
-    it had failed as, ``first_login`` its first login as any user.
+    it had failed as, ``first_login`` its first login as any user. A group that breached before the interval and is
+    here because it got in since, or because it is over, may have no failure and no breach point in the interval.
+    ``entry`` is the ignore entry that selects it, though it may not hold.
     """
 
     group: dict[str, str]
     failures: int
     parts: tuple[int, ...]
     peak: int
+    threshold: int
     ongoing: bool
-    first_failure_at: datetime
-    last_failure_at: datetime
-    first_breach_at: datetime
+    over: bool
+    first_failure_at: datetime | None
+    last_failure_at: datetime | None
+    first_breach_at: datetime | None
+    last_breach_at: datetime
     first_login: Login | None
     got_in: Login | None
     users_tried: int
     top_users: tuple[tuple[str, int], ...]
+    entry: Ignore | None = None
 
     @property
     def critical(self) -> bool:
@@ -64,63 +71,86 @@ class Breach:
 class Verdict:
     """What a run found.
 
-    ``to_tell`` and ``held_back`` (ongoing breaches that no reminder is due for; a critical one never is) hold together
-    at most ``max_groups`` breaches, the worst first. The numbers of groups count all of them, listed or not.
+    ``to_tell``, ``held_back`` (ongoing breaches that no reminder is due for; a critical one never is) and ``closing``
+    (what is over and not told as breaching) hold at most ``max_groups`` breaches together, the worst first,
+    ``ignored`` as many. The numbers of groups count all of them, listed or not, without the ignored ones;
+    ``unchecked_groups`` of them were not compared with the entries of ``ignore`` and ``thresholds``.
     """
 
     coverage: Coverage
     to_tell: tuple[Breach, ...]
     held_back: tuple[Breach, ...]
+    closing: tuple[Breach, ...]
+    ignored: tuple[Breach, ...]
     new_groups: int
     ongoing_groups: int
     critical_groups: int
     held_back_groups: int
+    over_groups: int
+    ignored_groups: int
+    unchecked_groups: int
 
     @property
     def told_groups(self) -> int:
-        """How many groups are to be told."""
+        """How many groups are to be told as breaching."""
         return self.new_groups + self.ongoing_groups - self.held_back_groups
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything to publish."""
+        return self.told_groups + self.over_groups > 0
 
 
 def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
-    """Judge the statement's ``table`` (columns and rows) for ``run``."""
+    """Judge the ``table`` (columns and rows, the worst first) of the query for ``run``."""
     frame = pd.DataFrame(table["rows"], columns=table["columns"])
     for column in frame.columns[frame.columns.str.endswith("_at")]:
         frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
     first = frame.iloc[0]
 
-    measured = frame[frame["most_at_failure"].notna()]
-    breaching = measured[measured["most_at_failure"] >= run.settings.threshold]
-    worst_first = breaching.assign(
-        ongoing=breaching["most_before"] >= run.settings.threshold, kept_out=breaching["got_in_at"].isna()
-    ).sort_values(
-        ["kept_out", "most_at_failure", "failures", *run.settings.group_by],
-        ascending=[True, False, False, *(True for _ in run.settings.group_by)],
-    )
-    breaches = [_breach(row, run.settings.group_by) for row in worst_first.to_dict("records")]
-    held_back = [breach for breach in breaches if breach.ongoing and not (run.reminder_due or breach.critical)]
+    frame = frame[frame["threshold"].notna()]
+    breached_before = frame["most_before"] >= frame["threshold"]
+    reached = (frame["most_at_failure"] >= frame["threshold"]) | (breached_before & frame["got_in_at"].notna())
+    over = (frame["last_breach_at"] < run.interval.end - run.window) & run.settings.notify_when_over
+    closing = frame["closing"].astype(bool)
+    judged = frame.assign(ongoing=breached_before, over=over)
+
+    def breaches(rows: pd.Series) -> tuple[Breach, ...]:
+        return tuple(_breach(row, run) for row in judged[rows].to_dict("records"))
+
+    ignored = judged["ignored"].astype(bool)
+    listed = breaches(reached & ~closing & ~ignored)
+    held_back = tuple(each for each in listed if each.ongoing and not (run.reminder_due or each.critical))
     may_hold_back = int(first["ongoing_groups"]) - int(first["ongoing_critical_groups"])
     return Verdict(
         coverage=_coverage(first, run),
-        to_tell=tuple(breach for breach in breaches if breach not in held_back),
-        held_back=tuple(held_back),
+        to_tell=tuple(each for each in listed if each not in held_back),
+        held_back=held_back,
+        closing=breaches(closing & over & ~ignored),
+        ignored=breaches(ignored),
         new_groups=int(first["new_groups"]),
         ongoing_groups=int(first["ongoing_groups"]),
         critical_groups=int(first["critical_groups"]),
         held_back_groups=0 if run.reminder_due else may_hold_back,
+        over_groups=int(first["over_groups"]),
+        ignored_groups=int(first["ignored_groups"]),
+        unchecked_groups=int(first["unchecked_groups"]),
     )
 
 
-def _breach(row: Mapping[Hashable, Any], group_by: tuple[str, ...]) -> Breach:
+def _breach(row: Mapping[Hashable, Any], run: Evaluation) -> Breach:
     return Breach(
-        group={column: row[column] for column in group_by},
+        group={column: row[column] for column in run.settings.group_by},
         failures=int(row["failures"]),
         parts=tuple(int(row[f"part_{part}"]) for part in range(1, PARTS + 1)),
         peak=int(row["peak"]),
+        threshold=int(row["threshold"]),
         ongoing=bool(row["ongoing"]),
+        over=bool(row["over"]),
         first_failure_at=_moment(row["first_failure_at"]),
         last_failure_at=_moment(row["last_failure_at"]),
         first_breach_at=_moment(row["first_breach_at"]),
+        last_breach_at=row["last_breach_at"].to_pydatetime().astimezone(UTC),
         first_login=_login(row, "first_login"),
         got_in=_login(row, "got_in"),
         users_tried=int(row["users_tried"]),
@@ -129,15 +159,17 @@ def _breach(row: Mapping[Hashable, Any], group_by: tuple[str, ...]) -> Breach:
             for place in range(1, _USERS_LISTED + 1)
             if not pd.isna(row[f"user_{place}"])
         ),
+        entry=None if pd.isna(row["entry"]) else run.settings.ignore[int(row["entry"])],
     )
 
 
 def _login(row: Mapping[Hashable, Any], name: str) -> Login | None:
-    return None if pd.isna(row[f"{name}_at"]) else Login(_moment(row[f"{name}_at"]), row[f"{name}_user"])
+    at = _moment(row[f"{name}_at"])
+    return None if at is None else Login(at, row[f"{name}_user"])
 
 
-def _moment(value: pd.Timestamp) -> datetime:
-    return value.to_pydatetime().astimezone(UTC)
+def _moment(value: pd.Timestamp) -> datetime | None:
+    return None if pd.isna(value) else value.to_pydatetime().astimezone(UTC)
 
 
 def _coverage(row: pd.Series, run: Evaluation) -> Coverage:

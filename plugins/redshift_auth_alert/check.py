@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from redshift_auth_alert.breaches import judge
 from redshift_auth_alert.evaluation import Evaluation
-from redshift_auth_alert.message import compose, log_line
+from redshift_auth_alert.message import compose, compose_document, log_line
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> str:
     """Return the id of the task to follow: ``publish_alert`` or ``no_alert``.
 
-    Pushes each part of the message by its name. Raises AirflowFailException where the log does
-    not show the interval, unless the monitor says ``when_unseen: warn``.
+    Pushes each part of the message by its name, and ``document``, the same for programs. Raises
+    AirflowFailException where the log does not show the interval, unless the monitor says ``when_unseen: warn``.
     """
     verdict = judge(table, run)
     coverage = verdict.coverage
@@ -31,15 +31,24 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
 
     for breach in verdict.to_tell + verdict.held_back:
         log.warning(log_line(breach))
+    for breach in verdict.ignored:
+        log.warning("Ignored (%s): %s", breach.entry and breach.entry.reason, log_line(breach))
+    for number, entry in enumerate(run.settings.ignore, 1):
+        if not entry.holds(run.interval):
+            log.warning("ignore entry %d (%s) has lapsed on %s: renew or remove it", number, entry.reason, entry.until)
     log.info(
-        "%d new and %d ongoing groups reached the threshold of %d; %d to tell, %d held back until a reminder is due",
+        "%d new and %d ongoing groups reached the threshold of %d; %d to tell, %d held back until a reminder is due, "
+        "%d ignored, %d over, %d not compared with the ignore list and the own thresholds",
         verdict.new_groups,
         verdict.ongoing_groups,
         run.settings.threshold,
         verdict.told_groups,
         verdict.held_back_groups,
+        verdict.ignored_groups,
+        verdict.over_groups,
+        verdict.unchecked_groups,
     )
-    if not verdict.told_groups:
+    if not verdict.says_something:
         return "no_alert"
 
     message = compose(verdict, run)
@@ -48,4 +57,5 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
         return "no_alert"
     for part, value in asdict(message).items():
         ti.xcom_push(key=part, value=value)
+    ti.xcom_push(key="document", value=compose_document(verdict, run))
     return "publish_alert"

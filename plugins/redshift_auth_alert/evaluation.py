@@ -10,6 +10,8 @@ from redshift_auth_alert.interval import Interval, choose_interval
 from redshift_auth_alert.settings import Monitor, RunSettings
 
 PARTS = 12
+# How many rows come back where entries select some of them, which SQL does not know: some tens of MB in the worker.
+CANDIDATES = 10_000
 
 
 class DagRun(Protocol):
@@ -26,13 +28,35 @@ class DagRun(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One run of one monitor: the settings in force and the interval."""
+    """One run of one monitor: the settings in force and the interval.
+
+    ``tried_thresholds`` are measured beside those in force, to learn what they would have given.
+    """
 
     monitor: str
     run_id: str
     run_type: str
     settings: RunSettings
     interval: Interval
+    tried_thresholds: tuple[int, ...] = ()
+
+    @property
+    def thresholds(self) -> list[int]:
+        """The distinct thresholds that the statement measures at, the lowest first."""
+        own = (entry.threshold for entry in self.settings.thresholds)
+        return sorted({self.settings.threshold, *own, *self.tried_thresholds})
+
+    @property
+    def selects(self) -> bool:
+        """Whether entries make a difference between groups."""
+        return bool(self.settings.ignore or self.settings.thresholds)
+
+    @property
+    def max_candidates(self) -> int:
+        """How many groups come back for each threshold."""
+        if self.selects or self.tried_thresholds:
+            return CANDIDATES // len(self.thresholds)
+        return self.settings.max_groups
 
     @property
     def window(self) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,24 +32,30 @@ _UNREACHABLE = "the warehouse could not be reached: check host, port, security g
 
 
 MAX_TABLE_BYTES = 250_000
+Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
 
 
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
-    The connection's type picks the hook (``redshift``, ``postgres``). Errors say what to mend; those that a retry
-    cannot mend fail at once.
+    The connection's type picks the hook (``redshift``, ``postgres``). ``select(table, context)`` may choose what of
+    the fetched table goes on to the next task. Errors say what to mend; those that a retry cannot mend fail at once.
     """
 
     template_fields: Sequence[str] = (*SQLExecuteQueryOperator.template_fields,)
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, select: Select | None = None, **kwargs: Any) -> None:
         super().__init__(handler=fetch_table, split_statements=False, **kwargs)
+        self.select = select
 
     def execute(self, context: Context) -> Any:
         """Run the statement; raise AirflowFailException or AirflowException that says what to mend."""
+        table = self._query(context)
+        return within_xcom(self.select(table, context) if self.select else table)
+
+    def _query(self, context: Context) -> dict[str, list[Any]]:
         try:
-            return super().execute(context)
+            return dict(super().execute(context))
         except AirflowNotFoundException as error:
             raise AirflowFailException(
                 f"Connection {self.conn_id!r} is not defined: add it (type redshift), or set conn_id to one that is"
@@ -83,21 +89,22 @@ class FailureNotifier(SnsNotifier):
 
 
 def fetch_table(cursor: Any) -> dict[str, list[Any]]:
-    """Fetch rows as JSON-ready values beside the names of their columns.
-
-    Rows after the first are left out from where the table would pass MAX_TABLE_BYTES: an attacker's names can be long,
-    and rows come the worst first with the true totals on each.
-    """
+    """Fetch all rows as JSON-ready values beside the names of their columns."""
     columns = [column[0] for column in cursor.description]
-    rows: list[list[Any]] = []
-    size = len(json.dumps(columns))
-    for row in cursor.fetchall():
-        plain = [_plain(value) for value in row]
-        size += len(json.dumps(plain)) + 2
-        if rows and size > MAX_TABLE_BYTES:
-            break
-        rows.append(plain)
-    return {"columns": columns, "rows": rows}
+    return {"columns": columns, "rows": [[_plain(value) for value in row] for row in cursor.fetchall()]}
+
+
+def within_xcom(table: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Leave out the rows from where ``table`` would pass MAX_TABLE_BYTES, but never the first.
+
+    An attacker's names can be long, and rows come the worst first with the true totals on each.
+    """
+    size = len(json.dumps(table["columns"]))
+    for kept, row in enumerate(table["rows"]):
+        size += len(json.dumps(row)) + 2
+        if kept and size > MAX_TABLE_BYTES:
+            return table | {"rows": table["rows"][:kept]}
+    return table
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import available_timezones
 
 import yaml
 from croniter import CroniterBadDateError, croniter
@@ -27,8 +28,10 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 
 from redshift_auth_alert.errors import SettingsError
+from redshift_auth_alert.selection import COLUMNS, Ignore, OwnThreshold, Selector
 
 DAG_ID = "redshift_auth_failure_alert"
 
@@ -49,6 +52,12 @@ def _cron(value: str) -> str:
         croniter(value).get_next()
     except CroniterBadDateError as error:
         raise ValueError("never comes") from error
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"not a time zone; {_did_you_mean(value, available_timezones())}".removesuffix("; "))
     return value
 
 
@@ -81,6 +90,7 @@ def _start(value: object) -> object:
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 ConnectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 T = TypeVar("T", bound="Settings")
+_ENTRIES: dict[str, type[Selector]] = {"ignore": Ignore, "thresholds": OwnThreshold}
 
 
 def _monitor_only(default: Any = ..., *, valid: str = "", **field: Any) -> Any:
@@ -139,6 +149,16 @@ class Settings(BaseModel):
         _per_run(("remote_host",), description="The columns whose values together form a group.")
     )
     count: Count = _per_run("failures", description="What is counted in the window: failures, or distinct values.")
+    ignore: Annotated[tuple[Ignore, ...], Field(strict=False, max_length=100)] = _per_run(
+        (),
+        valid="a list of up to 100 entries, see 'Ignore list, own thresholds'",
+        description="Groups that are counted and not told, each with a reason.",
+    )
+    thresholds: Annotated[tuple[OwnThreshold, ...], Field(strict=False, max_length=20)] = _per_run(
+        (),
+        valid="a list of up to 20 entries, see 'Ignore list, own thresholds'",
+        description="Groups with a threshold of their own; the first entry that selects a group counts.",
+    )
     max_groups: int = _per_run(
         50, ge=1, le=100, description="How many groups a message lists, the worst first; totals stay exact."
     )
@@ -149,8 +169,21 @@ class Settings(BaseModel):
         description="Repeat an ongoing breach only in intervals that hold a multiple of this since the epoch, "
         "in UTC; without it in every interval.",
     )
+    notify_when_over: bool = _monitor_only(
+        default=False,
+        description="Tell once when a group has had no breach point for a window, in the interval in which that is so.",
+    )
     when_unseen: Literal["fail", "warn"] = _monitor_only(
         "fail", description="What a run does when the log does not show its interval."
+    )
+    message_format: Literal["text", "json", "chat"] = _monitor_only(
+        "text",
+        description="Form of the message: text for mail, json for machines, chat for Amazon Q Developer in chat.",
+    )
+    display_timezone: Annotated[str, AfterValidator(_time_zone)] | None = _monitor_only(
+        None,
+        valid="an IANA time zone such as Europe/Berlin",
+        description="Show local times of this zone beside UTC.",
     )
     dry_run: bool = _per_run(default=False, description="Evaluate and log the full message, but publish nothing.")
 
@@ -159,6 +192,19 @@ class Settings(BaseModel):
     def _counts_what_can_differ(cls, value: str, others: ValidationInfo) -> str:
         if value.removeprefix("distinct ") in others.data.get("group_by", ()):
             raise ValueError("each group has one value of a column that group_by holds; count another one")
+        return value
+
+    @field_validator("ignore", "thresholds")
+    @classmethod
+    def _selects_some_group(cls, value: tuple[Selector, ...], others: ValidationInfo) -> tuple[Selector, ...]:
+        group_by = others.data.get("group_by", COLUMNS)
+        for index, entry in enumerate(value):
+            if missing := [column for column in entry.columns if column not in group_by]:
+                raise ValueError(
+                    f"{others.field_name} entry {index + 1} selects nothing: group_by holds no "
+                    f"{' and no '.join(missing)}; "
+                    "remove it, or give a run that overrides group_by its own list, such as []"
+                )
         return value
 
     @field_validator("remind_every_minutes")
@@ -281,6 +327,8 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
     if options:
         inner = next(option for option in options if option["type"] != "null")
         schema |= inner | {"type": [inner["type"], "null"]}
+    if "$ref" in schema.get("items", {}):
+        schema["items"] = {"type": "object"}
     schema.pop("title", None)
     return schema
 
@@ -310,28 +358,43 @@ def _unknown(given: Iterable[str], known: Iterable[str]) -> list[str]:
         if name in Settings.model_fields:
             problems.append(f"{name} can be set in a monitor file only; valid here: {', '.join(known)}")
             continue
-        close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        problems.append(f"unknown setting {name!r}; {hint}valid here: {', '.join(known)}")
+        problems.append(f"unknown setting {name!r}; {_did_you_mean(name, known)}valid here: {', '.join(known)}")
     return problems
+
+
+def _did_you_mean(name: object, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _validated(model: type[T], values: dict[str, Any], where: str) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = []
-        for each in error.errors():
-            name = str(each["loc"][0])
-            if each["type"] == "missing":
-                problems.append(f"{name} is missing; valid: {valid_values(name)}")
-            else:
-                reason = each["msg"].removeprefix("Value error, ")
-                value = values[name]
-                written = value.isoformat() if isinstance(value, date) else repr(value)
-                problems.append(f"{name} is {written}: {reason}; valid: {valid_values(name)}")
-        _refuse(where, list(dict.fromkeys(problems)))
+        _refuse(where, list(dict.fromkeys(_problem(each, values) for each in error.errors())))
         raise AssertionError("unreachable") from error
+
+
+def _problem(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+    """Say which value is wrong, in a list of entries of which entry and key, why, and what would be valid."""
+    path = error["loc"][1:]
+    what = str(error["loc"][0])
+    value: Any = values.get(what)
+    valid, reason = valid_values(what), error["msg"]
+    entry_type = _ENTRIES.get(what)
+    if entry_type and path:
+        index = int(path[0])
+        what, value = f"{what} entry {index + 1}", value[index]
+        valid = f"keys {', '.join(entry_type.model_fields)}"
+        if len(path) > 1 and path[1] in entry_type.model_fields:
+            key = str(path[1])
+            what, value, valid = f"{what}: {key}", value.get(key), entry_type.valid_values(key)
+        elif len(path) > 1:
+            return f"{what}: unknown key {path[1]!r}; {_did_you_mean(path[1], entry_type.model_fields)}valid: {valid}"
+    if error["type"] == "missing":
+        return f"{what} is missing; valid: {valid}"
+    written = value.isoformat() if isinstance(value, date) else repr(value)
+    return f"{what} is {written}: {reason.removeprefix('Value error, ')}; valid: {valid}"
 
 
 def _refuse(where: str, problems: list[str]) -> None:

@@ -70,3 +70,38 @@ def test_a_partly_seen_interval_still_alerts_and_says_from_when_on_it_could_see(
     branch, pushed = check(row(oldest_event_at="2026-03-01T12:03:00"))
     assert branch == "publish_alert"
     assert "shows events from 2026-03-01 12:03:00 UTC on only" in unwrapped(pushed["body"])
+
+
+GATEWAY = {"remote_host": "203.0.113.0/24", "reason": "BI gateway", "until": "2026-03-31"}
+HALF_AN_HOUR_AGO = "2026-03-01T11:35:00"
+CLOSING = {
+    "closing": 1,
+    "most_at_failure": 0,
+    "first_breach_at": None,
+    "most_before": 12,
+    "last_breach_at": HALF_AN_HOUR_AGO,
+}
+
+
+def test_what_is_ignored_is_in_the_log_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    ignored = row(entry=0, ignored=True, new_groups=0, ignored_groups=1)
+    assert check(ignored, ignore=[GATEWAY])[0] == "no_alert"
+    assert "Ignored (BI gateway): 203.0.113.7 [12 times], peak 12, new" in caplog.text
+    assert "1 ignored" in caplog.text
+
+
+def test_a_lapsed_entry_is_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    check(quiet(), ignore=[GATEWAY | {"until": "2026-02-28"}])
+    assert "ignore entry 1 (BI gateway) has lapsed on 2026-02-28: renew or remove it" in caplog.text
+
+
+def test_what_is_over_is_published_where_the_monitor_says_so() -> None:
+    branch, pushed = check(row(**CLOSING, new_groups=0, over_groups=1), notify_when_over=True)
+    assert branch == "publish_alert"
+    assert pushed["subject"].startswith("[OVER] (test)")
+
+
+def test_the_alert_is_pushed_as_data_too() -> None:
+    pushed = check(row())[1]
+    assert pushed["document"]["breaches"][0]["group"] == {"remote_host": "203.0.113.7"}

@@ -86,6 +86,10 @@ def test_its_edges(dag: DAG) -> None:
     }
 
 
+def test_publishing_is_an_event_of_the_monitors_asset(dag: DAG) -> None:
+    assert [asset.name for asset in dag.get_task("publish_alert").outlets] == ["redshift_auth_failure_alert_breaches"]
+
+
 def test_its_form_has_a_field_for_each_setting_of_a_run(dag: DAG) -> None:
     assert sorted(dag.params) == sorted(per_run_names())
 

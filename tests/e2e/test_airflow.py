@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ import pytest
 from sandbox.aws import Cloud, Mail, running_cloud
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
-from tests.conftest import unwrapped
+from tests.conftest import ROOT, unwrapped
 
 MINUTE = timedelta(minutes=1)
 SETTLED, MISSED, PAST = f"{DAG_ID}__settled", f"{DAG_ID}__missed", f"{DAG_ID}__past"
@@ -101,7 +102,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             world = World(warehouse, cloud, airflow)
             with world.scheduler:
                 world.start_scheduler()
-                for dag_id in (DAG_ID, SETTLED, MISSED, PAST):
+                shutil.copy(ROOT / "docs" / "examples" / "respond_to_breaches.py", home / "dags")
+                for dag_id in (DAG_ID, SETTLED, MISSED, PAST, "respond_to_breaches"):
                     airflow.unpause(dag_id)
                 yield world
 
@@ -127,6 +129,14 @@ def test_a_manual_run_by_the_api_takes_overrides(world: World, attacked: datetim
         "monitor": DAG_ID, "environment": "by-api", "severity": "alert", "run_type": "manual",
         "new_groups": "1", "ongoing_groups": "0",
     }  # fmt: skip
+
+
+def test_a_dag_scheduled_on_the_asset_gets_the_breaches_of_the_published_alert(world: World) -> None:
+    world.airflow.wait_until(lambda: world.airflow.runs("respond_to_breaches"), 60, "the responding DAG to start")
+    run_id = world.airflow.runs("respond_to_breaches")[0]["dag_run_id"]
+    assert world.airflow.wait_for_run(run_id, "respond_to_breaches") == "success"
+    log = world.airflow.task_log(run_id, "respond", "respond_to_breaches")
+    assert "Would block {'user_name': 'admin'}: 3 failures" in log
 
 
 def test_a_manual_run_by_the_command_line_needs_no_logical_date(world: World, attacked: datetime) -> None:

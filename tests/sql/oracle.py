@@ -32,8 +32,9 @@ def expected(
     threshold: int,
     group_by: tuple[str, ...],
     count: str = "failures",
+    notify_when_over: bool = False,
 ) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Return what is measured of each breaching group, by its value combination."""
+    """Return what is measured, by its value combination, of each group that breached, got in or, if asked, is over."""
 
     def group(event: Event) -> tuple[str, ...]:
         return tuple(getattr(event, column) for column in group_by)
@@ -51,12 +52,19 @@ def expected(
 
         breach_points = sorted({failure.at for failure in failures if in_window(failure.at) >= threshold})
         here = [point for point in breach_points if start <= point < end]
-        if not here:
+        before = [point for point in breach_points if start - window <= point < start]
+        if not (here or before):
             continue
         inside = [failure for failure in failures if start <= failure.at < end]
         times = [failure.at for failure in inside]
         earlier = [failure.at for failure in failures if start - window <= failure.at < start]
-        logins = sorted((event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at > here[0])
+        logins = sorted(
+            (event.at, event.user_name)
+            for event in mine
+            if event.kind == LOGIN
+            and event.at >= start
+            and any(point < event.at and (point >= start or event.at - window < point) for point in here + before)
+        )
         got_in = [
             (at, user)
             for at, user in logins
@@ -64,19 +72,24 @@ def expected(
         ]
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
+        last = max(here + before)
+        over = last + window < end
+        if not (here or got_in or (over and notify_when_over)):
+            continue
         result[key] = {
             "parts": [len([at for at in times if 12 * (at - start) // (end - start) == part]) for part in range(12)],
             "failures": len(inside),
-            "most_at_failure": max(in_window(failure.at) for failure in inside),
+            "most_at_failure": max((in_window(failure.at) for failure in inside), default=0),
             "peak": max(in_window(tick) for tick in range(start, end)),
             "most_before": max((in_window(at) for at in earlier), default=0),
-            "first_failure_at": min(failure.at for failure in inside),
-            "last_failure_at": max(failure.at for failure in inside),
-            "first_breach_at": here[0],
+            "first_failure_at": min(times, default=None),
+            "last_failure_at": max(times, default=None),
+            "first_breach_at": min(here, default=None),
+            "last_breach_at": last,
             "first_login": logins[0] if logins else None,
             "got_in": got_in[0] if got_in else None,
             "users_tried": len(users),
             "top_users": top,
-            "ongoing": any(start - window <= point < start for point in breach_points),
+            "state": "over" if not (here or got_in) else ("ongoing" if before else "new") + ", critical" * bool(got_in),
         }
     return result

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from redshift_auth_alert.breaches import judge
+from redshift_auth_alert.selection import select
 from tests.conftest import NOON, make_run, measure
 
 START, END, SECOND = NOON, NOON + timedelta(minutes=30), timedelta(seconds=1)
@@ -19,7 +20,7 @@ def verdict(logs: psycopg.Connection, *events: tuple[Any, str]) -> str:
     stored = [("authenticated", at.replace(tzinfo=None), "192.0.2.9", user, "dev") for at, user in events]
     rows = measure(logs, run, stored)
     table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-    return judge(table, run).coverage.verdict
+    return judge(select(table, run), run).coverage.verdict
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,9 @@ from tests.sql.oracle import FAILURE, LOGIN, Event, expected
 TICK = timedelta(seconds=20)
 TICKS_PER_MINUTE = 3
 KINDS = [FAILURE, FAILURE, FAILURE, LOGIN, "disconnecting session"]
-TOTALS = ("new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups")
+TOTALS = ("new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups", "over_groups")
 COLUMNS = ("remote_host", "user_name", "database_name")
+MOMENTS = ("first_failure_at", "last_failure_at", "first_breach_at", "last_breach_at")
 HOSTS = ["192.0.2.1", "192.0.2.2", ""]
 USERS = ["ann", "Bob", "böb", "", "a|b\n", "eve", "zoe"]
 GROUPINGS = [
@@ -47,7 +49,8 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
         "events": draw(st.lists(event, max_size=45)),
         "end": end,
         "window_minutes": window_minutes,
-        "threshold": draw(st.integers(1, 5)),
+        "thresholds": draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)),
+        "notify_when_over": draw(st.booleans()),
         "group_by": group_by,
         "count": draw(st.sampled_from(["failures", *(f"distinct {name}" for name in COLUMNS if name not in group_by)])),
         "source": draw(st.sampled_from(["stl_connection_log", "sys_connection_log"])),
@@ -71,20 +74,20 @@ def as_rows(events: list[Event]) -> list[tuple[Any, ...]]:
     ]
 
 
-def as_ticks(moment: datetime) -> int:
-    return (moment.replace(tzinfo=NOON.tzinfo) - NOON) // TICK
+def as_ticks(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment.replace(tzinfo=NOON.tzinfo) - NOON) // TICK
 
 
 def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, Any]]:
     """The statement's rows in the oracle's form."""
 
-    def login(row: dict[str, Any], name: str) -> tuple[int, str] | None:
+    def login(row: dict[str, Any], name: str) -> tuple[int | None, str] | None:
         return (as_ticks(row[f"{name}_at"]), row[f"{name}_user"]) if row[f"{name}_at"] else None
 
     return {
         tuple(row[column] for column in group_by): {
             **{name: row[name] for name in ("failures", "most_at_failure", "peak", "most_before", "users_tried")},
-            **{name: as_ticks(row[name]) for name in ("first_failure_at", "last_failure_at", "first_breach_at")},
+            **{name: as_ticks(row[name]) for name in MOMENTS},
             "parts": [row[f"part_{part}"] for part in range(1, 13)],
             "first_login": login(row, "first_login"),
             "got_in": login(row, "got_in"),
@@ -102,33 +105,37 @@ def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tupl
 @settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stream=streams())
 def test_every_measured_column_equals_the_oracles(logs: psycopg.Connection, stream: dict[str, Any]) -> None:
-    events, end, group_by = stream["events"], stream["end"], stream["group_by"]
-    rows = measure(
-        logs,
-        run_over(
-            0, end, **{name: stream[name] for name in ("window_minutes", "threshold", "group_by", "source", "count")}
-        ),
-        as_rows(events),
-    )
-    truth = expected(
-        events,
-        start=0,
-        end=end,
-        window=stream["window_minutes"] * TICKS_PER_MINUTE,
-        threshold=stream["threshold"],
-        group_by=group_by,
-        count=stream["count"],
-    )
-    ongoing = [group.pop("ongoing") for group in truth.values()]
+    events, end, group_by, first = stream["events"], stream["end"], stream["group_by"], stream["thresholds"][0]
+    asked = {name: stream[name] for name in ("window_minutes", "group_by", "source", "count", "notify_when_over")}
+    run = replace(run_over(0, end, threshold=first, **asked), tried_thresholds=tuple(stream["thresholds"]))
+    rows = measure(logs, run, as_rows(events))
+    by_threshold = {each: [row for row in rows if row["threshold"] == each] for each in stream["thresholds"]}
+    truth = {
+        threshold: expected(
+            events,
+            start=0,
+            end=end,
+            window=stream["window_minutes"] * TICKS_PER_MINUTE,
+            threshold=threshold,
+            group_by=group_by,
+            count=stream["count"],
+            notify_when_over=stream["notify_when_over"],
+        )
+        for threshold in stream["thresholds"]
+    }
+    states = {threshold: [group.pop("state") for group in groups.values()] for threshold, groups in truth.items()}
 
-    critical = [group["got_in"] is not None for group in truth.values()]
-
-    assert measured(rows, group_by) == truth
-    assert {name: rows[0][name] for name in TOTALS} == {
-        "new_groups": ongoing.count(False),
-        "ongoing_groups": ongoing.count(True),
-        "critical_groups": critical.count(True),
-        "ongoing_critical_groups": [*zip(ongoing, critical, strict=True)].count((True, True)),
+    assert {each: measured(rows, group_by) for each, rows in by_threshold.items()} == truth
+    assert {each: {name: rows[0][name] for name in TOTALS} for each, rows in by_threshold.items() if rows} == {
+        each: {
+            "new_groups": found.count("new") + found.count("new, critical"),
+            "ongoing_groups": found.count("ongoing") + found.count("ongoing, critical"),
+            "critical_groups": found.count("new, critical") + found.count("ongoing, critical"),
+            "ongoing_critical_groups": found.count("ongoing, critical"),
+            "over_groups": found.count("over"),
+        }
+        for each, found in states.items()
+        if found
     }
 
 

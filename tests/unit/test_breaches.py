@@ -16,7 +16,11 @@ def iso(moment: datetime) -> str:
 
 
 COVERAGE = {"oldest_event_at": iso(NOON - DAY), "newest_event_at": iso(NOON + DAY), "shows_others": 1}
-NOBODY = {"new_groups": 0, "ongoing_groups": 0, "critical_groups": 0, "ongoing_critical_groups": 0}
+TOTALS = (
+    "new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups", "over_groups", "ignored_groups",
+    "unchecked_groups",
+)  # fmt: skip
+NOBODY = dict.fromkeys(TOTALS, 0)
 
 
 def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
@@ -24,11 +28,12 @@ def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
     at = iso(NOON + timedelta(minutes=1))
     return (
         COVERAGE
+        | NOBODY
         | {
-            "new_groups": 1, "ongoing_groups": 0, "critical_groups": 0,
-            "ongoing_critical_groups": 0, "remote_host": host, "failures": 12, "most_at_failure": 12,
-            "peak": 12, "most_before": 0, "first_failure_at": at, "last_failure_at": at, "first_breach_at": at,
-            "first_login_at": None, "first_login_user": None, "got_in_at": None, "got_in_user": None, "users_tried": 1,
+            "new_groups": 1, "threshold": 10, "closing": 0, "entry": None, "ignored": False, "remote_host": host,
+            "failures": 12, "most_at_failure": 12, "peak": 12, "most_before": 0, "first_failure_at": at, "last_failure_at": at,
+            "first_breach_at": at, "last_breach_at": at, "first_login_at": None, "first_login_user": None,
+            "got_in_at": None, "got_in_user": None, "users_tried": 1,
         }
         | users
         | {f"part_{part}": part for part in range(1, 13)}
@@ -78,16 +83,6 @@ def test_the_failures_of_each_part_are_read_in_order() -> None:
 def test_users_tried_are_read_with_their_counts() -> None:
     breach = judged(row(user_2="", user_2_failures=3, users_tried=7)).to_tell[0]
     assert (breach.top_users, breach.users_tried) == ((("admin", 12), ("", 3)), 7)
-
-
-def test_the_most_severe_comes_first() -> None:
-    rows = [
-        row("192.0.2.1", most_at_failure=50),
-        row("192.0.2.2", most_at_failure=11, got_in_at=iso(NOON), got_in_user="a"),
-        row("192.0.2.3", most_at_failure=99),
-    ]
-    hosts = [breach.group["remote_host"] for breach in judged(*rows).to_tell]
-    assert hosts == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
 
 
 def test_groups_beyond_those_that_came_back_are_counted() -> None:

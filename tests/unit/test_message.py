@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.breaches import Breach, Coverage, Login, Verdict
-from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line, shown
+from redshift_auth_alert.forms.text import shown
+from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line
+from redshift_auth_alert.selection import Ignore
 from redshift_auth_alert.settings import Monitor
 from tests.conftest import NOON, make_run, unwrapped
 
@@ -24,10 +26,13 @@ def make_breach(**facts: Any) -> Breach:
             "failures": 14,
             "parts": (0, 0, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0),
             "peak": 15,
+            "threshold": 10,
             "ongoing": False,
+            "over": False,
             "first_failure_at": NOON + MINUTE,
             "last_failure_at": NOON + 9 * MINUTE,
             "first_breach_at": NOON + 5 * MINUTE,
+            "last_breach_at": NOON + 9 * MINUTE,
             "first_login": None,
             "got_in": None,
             "users_tried": 2,
@@ -43,10 +48,15 @@ def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Ve
             "coverage": Coverage("seen"),
             "to_tell": breaches,
             "held_back": (),
+            "closing": (),
+            "ignored": (),
             "new_groups": len(breaches) if told is None else told,
             "ongoing_groups": 0,
             "critical_groups": 0,
             "held_back_groups": 0,
+            "over_groups": 0,
+            "ignored_groups": 0,
+            "unchecked_groups": 0,
         }
         | facts
     )
@@ -279,3 +289,95 @@ def test_a_failure_of_a_run_with_invalid_settings_is_told_all_the_same() -> None
     assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
     assert "Interval  not known: the run's settings are invalid\n" in message.body
     assert "Reason: run overrides: threshold is 0\n" in message.body
+
+
+OVER = make_breach(
+    failures=0, parts=(0,) * 12, ongoing=True, over=True, first_failure_at=None, last_failure_at=None,
+    first_breach_at=None, last_breach_at=NOON - 20 * MINUTE, users_tried=0, top_users=(),
+)  # fmt: skip
+
+
+def test_the_closing_message_reads_in_full() -> None:
+    verdict = {"to_tell": (), "closing": (OVER,), "new_groups": 0, "over_groups": 1}
+    message = alert(verdict=verdict)
+    assert message.subject == "[OVER] (test) Redshift authentication failures: 1 remote host quiet again"
+    assert message.attributes["severity"] == "over"
+    assert (
+        message.body
+        == """\
+1 remote host quiet again: not at the threshold for 30 minutes.
+
+Environment  test
+Monitor      redshift_auth_failure_alert
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Source       stl_connection_log
+
+203.0.113.7 over
+    Threshold  last reached 2026-03-01 11:40:00 UTC
+    Over       since 2026-03-01 12:10:00 UTC
+"""
+    )
+
+
+def test_what_is_over_is_told_with_what_breached() -> None:
+    body = alert(make_breach(), verdict={"closing": (OVER,), "over_groups": 3}).body
+    assert "203.0.113.7 [14 times] new" in body
+    assert "\n203.0.113.7 over\n" in body
+    assert body.endswith("... and 2 remote hosts more quiet again.\n")
+
+
+def test_a_group_that_got_in_after_its_breach_says_when_it_had_reached_the_threshold() -> None:
+    late = make_breach(first_breach_at=None, first_failure_at=None, last_failure_at=None, parts=(0,) * 12,
+                       last_breach_at=NOON - MINUTE, got_in=Login(NOON, "admin"), ongoing=True, failures=0)  # fmt: skip
+    body = alert(late, verdict={"critical_groups": 1}).body
+    assert "203.0.113.7 [0 times] ongoing, GOT IN\n" in body
+    assert "Threshold  last reached 2026-03-01 11:59:00 UTC, before the interval\n" in body
+    assert "Over time" not in body
+
+
+def test_a_threshold_of_its_own_is_named() -> None:
+    message = alert(make_breach(threshold=25), thresholds=[{"remote_host": "203.0.113.7", "threshold": 25}])
+    assert "Threshold      25 of its own, reached 2026-03-01 12:05:00 UTC\n" in message.body
+    assert "10 or more authentication failures, or their own threshold,\nwithin 30 minutes." in message.body
+
+
+GATEWAY = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(2026, 2, 28))
+
+
+def test_what_is_ignored_is_named_in_a_line_with_the_reasons() -> None:
+    ignored = (make_breach(group={"remote_host": "192.0.2.1"}, entry=GATEWAY),)
+    body = unwrapped(alert(verdict={"ignored": ignored, "ignored_groups": 4}).body)
+    assert "Ignored, though at the threshold: 4 remote hosts: 192.0.2.1 (14 times; BI gateway) and 3 more.\n" in body
+
+
+def test_a_lapsed_entry_of_the_ignore_list_is_told_at_its_group() -> None:
+    body = unwrapped(alert(make_breach(entry=GATEWAY)).body)
+    assert "Ignore list    held it until 2026-02-28 (BI gateway); lapsed\n" in body
+
+
+def test_an_entry_that_holds_is_told_at_the_group_that_got_in() -> None:
+    entry = Ignore(remote_host="192.0.2.0/24", reason="BI gateway")
+    assert "Ignore list    holds it (BI gateway), but it got in\n" in alert(make_breach(entry=entry)).body
+
+
+def test_groups_that_were_not_compared_with_the_lists_are_counted() -> None:
+    body = unwrapped(alert(told=12_000, verdict={"unchecked_groups": 2_000}).body)
+    assert "2,000 remote hosts too many to be compared with the ignore list and the own thresholds" in body
+
+
+def test_local_times_stand_beside_utc() -> None:
+    body = alert(display_timezone="Europe/Berlin").body
+    assert "Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
+    assert "Local time   2026-03-01 13:00:00 to 2026-03-01 13:30:00 CET\n" in body
+    assert "reached 2026-03-01 12:05:00 UTC, 13:05:00 CET\n" in body
+
+
+def test_a_local_time_of_another_day_has_its_date() -> None:
+    assert (
+        "reached 2026-03-01 12:05:00 UTC, 2026-03-02 01:05:00 NZDT\n" in alert(display_timezone="Pacific/Auckland").body
+    )
+
+
+def test_a_failure_says_the_interval_in_local_time() -> None:
+    body = failure_message(MONITOR, make_run(display_timezone="Asia/Kolkata"), "r", "t", "x").body
+    assert "Local time  2026-03-01 17:30:00 to 2026-03-01 18:00:00 IST\n" in body

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,30 @@ def test_beyond_a_bound_is_refused_with_file_key_value_and_what_is_valid(folder:
         ("count: users", "valid: one of failures, distinct user_name, distinct remote_host, distinct database_name"),
         ("count: distinct remote_host", "each group has one value of a column that group_by holds"),
         ("remind_every_minutes: 29", "shorter than the schedule's interval of 30 minutes"),
+        ("display_timezone: Europe/Berln", "not a time zone; did you mean 'Europe/Berlin'"),
+        ("display_timezone: CET+1", "valid: an IANA time zone such as Europe/Berlin"),
+        ("message_format: html", "valid: one of text, json, chat"),
+        ("notify_when_over: 1", "valid: true or false"),
+        ("ignore: {reason: x}", "valid: a list of up to 100 entries"),
+        ("ignore: [192.0.2.1]", "ignore entry 1 is '192.0.2.1'"),
+        ("ignore: [{reason: x}]", "ignore entry 1 is {'reason': 'x'}: selects nothing; name one or more of"),
+        ("ignore: [{remote_host: 192.0.2.1}]", "ignore entry 1: reason is missing; valid: 1 to 200 printable"),
+        ("ignore: [{remote_host: 192.0.2.1, reason: ''}]", "ignore entry 1: reason is ''"),
+        (r'ignore: [{remote_host: 192.0.2.1, reason: "a\nb"}]', r"ignore entry 1: reason is 'a\nb'"),
+        (
+            "ignore: [{remote_host: 192.0.2.1, reason: x}, {remote_host: 10.0.0/8, reason: x}]",
+            "ignore entry 2: remote_host is '10.0.0/8': '10.0.0/8' does not appear to be an IPv4 or IPv6 network; ",
+        ),
+        ("ignore: [{remote_host: 10.0.0.1/8, reason: x}]", "10.0.0.1/8 has host bits set; valid: an address such as"),
+        ("ignore: [{remote_host: 192.0.2.1, reason: x, until: soon}]", "until is 'soon': Invalid isoformat string"),
+        (
+            "ignore: [{remote_host: 192.0.2.1, reason: x, untill: 2026-01-01}]",
+            "unknown key 'untill'; did you mean 'until'?",
+        ),
+        ("ignore: [{user_name: etl, reason: x}]", "ignore entry 1 selects nothing: group_by holds no user_name"),
+        ("thresholds: [{remote_host: 192.0.2.1, threshold: 0}]", "thresholds entry 1: threshold is 0"),
+        ("thresholds: [{remote_host: 192.0.2.1}]", "thresholds entry 1: threshold is missing"),
+        ("thresholds: [{threshold: 5}]", "thresholds entry 1 is {'threshold': 5}: selects nothing"),
         ("remind_every_minutes: 0", "valid: an integer from 1 to 10080, or null"),
     ],
 )
@@ -169,6 +193,20 @@ def test_a_run_without_overrides_has_the_monitors_settings() -> None:
 def test_the_trigger_form_may_send_all_its_fields_back() -> None:
     form = {name: value for name, value in MONITOR.model_dump(mode="json").items() if name in per_run_names()}
     assert MONITOR.for_run(form | {"start": None, "end": None, "sns_topic_arn": None}) == MONITOR.for_run({})
+
+
+def test_a_run_may_have_its_own_ignore_list() -> None:
+    entry = {"remote_host": "192.0.2.1", "reason": "a test", "until": "2026-12-31"}
+    assert MONITOR.for_run({"ignore": [entry]}).ignore[0].until == date(2026, 12, 31)
+
+
+def test_a_run_grouped_in_another_way_says_what_to_do_with_the_monitors_entries() -> None:
+    own = Settings.model_validate(
+        MONITOR.model_dump() | {"ignore": [{"remote_host": "192.0.2.1", "reason": "BI gateway"}]}
+    )
+    with pytest.raises(SettingsError, match="give a run that overrides group_by its own list, such as"):
+        own.for_run({"group_by": ["user_name"]})
+    assert own.for_run({"group_by": ["user_name"], "ignore": []}).ignore == ()
 
 
 def test_times_are_read_with_their_zone() -> None:
