@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo up test check format bench lock readme clean
+.PHONY: help demo up test check format bench tune lock readme clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ format: $(READY)  ## mend lint and formatting
 
 bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+tune: $(READY)  ## alerts that each threshold would have given; ARGS="--days 7"
+	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/python -m redshift_auth_alert.tune $(ARGS)
 
 readme: $(READY)  ## write the settings table into README.md
 	@$(BIN)/python docs/settings_table.py

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
-
 from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.interval import Interval
 from redshift_auth_alert.settings import RunSettings
+from redshift_auth_alert.statement import statement
 from sandbox.warehouse import running_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,8 +79,6 @@ def xcom_size() -> Figure:
         {"environment": "bench", "sns_topic_arn": "arn:aws:sns:eu-central-1:123456789012:bench", "max_groups": 100}
     )
     run = Evaluation("bench", "bench", "scheduled", settings, Interval(NOON, NOON + timedelta(minutes=30)))
-    env = Environment(loader=FileSystemLoader(ROOT / "include"))
-    statement = env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
     with running_warehouse() as warehouse, warehouse.admin() as admin:
         admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
         admin.execute(
@@ -91,7 +88,7 @@ def xcom_size() -> Figure:
             " repeat(chr(128512 + attempt % 7), 50)::char(50) AS username, 'dev'::char(50) AS dbname"
             " FROM generate_series(1, 100000) AS host, generate_series(1, 12) AS attempt"
         )
-        table = fetch_table(admin.execute(statement))
+        table = fetch_table(admin.execute(statement(run, ROOT / "include")))
     if table["rows"][0][table["columns"].index("new_groups")] != 100_000:
         raise RuntimeError("the statement did not find all 100,000 hosts")
     return Figure("XCom with 100,000 breaching hosts", len(json.dumps(table)) / 1024, 256, "KB")

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.interval import Interval
 from redshift_auth_alert.settings import RunSettings
+from redshift_auth_alert.statement import statement
 from sandbox.warehouse import Warehouse, running_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,9 +33,8 @@ def make_run(
 
 
 def render_statement(run: Evaluation) -> str:
-    """The statement as the operator's template engine renders it."""
-    env = Environment(loader=FileSystemLoader(ROOT / "include"), undefined=StrictUndefined)
-    return env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
+    """The statement of a run."""
+    return statement(run, ROOT / "include")
 
 
 def unwrapped(body: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,20 +51,27 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the statement; raise AirflowFailException or AirflowException that says what to mend."""
-        table = self._query(context)
+        with explained_errors(str(self.conn_id)):
+            table = super().execute(context)
         return within_xcom(self.select(table, context) if self.select else table)
 
-    def _query(self, context: Context) -> dict[str, list[Any]]:
-        try:
-            return dict(super().execute(context))
-        except AirflowNotFoundException as error:
-            raise AirflowFailException(
-                f"Connection {self.conn_id!r} is not defined: add it (type redshift), or set conn_id to one that is"
-            ) from error
-        except Exception as error:
-            remedy, retry = _remedy(error)
-            kind = AirflowException if retry else AirflowFailException
-            raise kind(f"Connection {self.conn_id!r}: {remedy} ({_brief(error)})") from error
+
+@contextmanager
+def explained_errors(conn_id: str) -> Iterator[None]:
+    """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to mend.
+
+    The former where a retry cannot mend it.
+    """
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise AirflowFailException(
+            f"Connection {conn_id!r} is not defined: add it (type redshift), or set conn_id to one that is"
+        ) from error
+    except Exception as error:
+        remedy, retry = _remedy(error)
+        kind = AirflowException if retry else AirflowFailException
+        raise kind(f"Connection {conn_id!r}: {remedy} ({_brief(error)})") from error
 
 
 class FailureNotifier(SnsNotifier):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -216,6 +217,18 @@ def test_an_invalid_monitor_is_an_import_error_while_the_others_load(tmp_path: P
     assert list(loaded) == ["redshift_auth_failure_alert"]
     assert "bad.yaml: unknown setting 'treshold'" in problems
     assert "worse.yaml: not valid YAML" in problems
+
+
+@pytest.mark.parametrize(
+    ("example", "dag_id"),
+    [("respond_to_breaches.py", "respond_to_breaches"), ("tune_thresholds.py", "tune_thresholds")],
+)
+def test_an_example_loads_once_it_is_copied_into_the_dags_folder(tmp_path: Path, example: str, dag_id: str) -> None:
+    dags, _ = lay_out(tmp_path, {"default.yaml": VALID})
+    shutil.copy(ROOT / "docs" / "examples" / example, dags)
+    loaded, problems = load(dags)
+    assert problems == ""
+    assert sorted(loaded) == sorted(["redshift_auth_failure_alert", dag_id])
 
 
 def test_an_empty_monitor_folder_is_an_import_error(tmp_path: Path) -> None:

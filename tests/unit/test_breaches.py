@@ -31,7 +31,8 @@ def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
         | NOBODY
         | {
             "new_groups": 1, "threshold": 10, "closing": 0, "entry": None, "ignored": False, "remote_host": host,
-            "failures": 12, "most_at_failure": 12, "peak": 12, "most_before": 0, "first_failure_at": at, "last_failure_at": at,
+            "failures": 12, "most_at_failure": 12, "peak": 12, "most_before": 0,
+            "first_failure_at": at, "last_failure_at": at,
             "first_breach_at": at, "last_breach_at": at, "first_login_at": None, "first_login_user": None,
             "got_in_at": None, "got_in_user": None, "users_tried": 1,
         }
