@@ -37,31 +37,28 @@
     {%- set leaves_at = "LEAST(" ~ leaves_at ~ ", COALESCE(replaced_at, " ~ leaves_at ~ "))" -%}
 {%- endif -%}
 
-WITH normalised AS (
-    -- IPv4-mapped addresses (::ffff:10.0.0.1) count as the IPv4 address that they are.
-    SELECT
-        event,
-        occurred_at,
-        CASE
-            WHEN LOWER(SUBSTRING(remote_address, 1, 7)) = '::ffff:' AND POSITION('.' IN remote_address) > 0
-                THEN SUBSTRING(remote_address, 8)
-            ELSE remote_address
-        END AS remote_host,
-        user_name,
-        database_name
-    FROM {{ log() }}
-    WHERE occurred_at >= {{ moment(run.scan_start) }} AND occurred_at < {{ end }}
-),
-
-events AS (
+WITH events AS (
     SELECT
         {{ columns("normalised") }}
         event,
         occurred_at,
         {{ run.counted_column ~ " AS counted," if run.counted_column }}
         user_name AS login_name
-    FROM normalised
-    WHERE event IN ('authentication failure', 'authenticated')
+    FROM (
+        -- IPv4-mapped addresses (::ffff:10.0.0.1) count as the IPv4 address that they are.
+        SELECT
+            event,
+            occurred_at,
+            CASE
+                WHEN LOWER(SUBSTRING(remote_address, 1, 7)) = '::ffff:' AND POSITION('.' IN remote_address) > 0
+                    THEN SUBSTRING(remote_address, 8)
+                ELSE remote_address
+            END AS remote_host,
+            user_name,
+            database_name
+        FROM {{ log() }}
+        WHERE occurred_at >= {{ moment(run.scan_start) }} AND occurred_at < {{ end }}
+    ) AS normalised
 ),
 
 -- Prune: only a group with this many failures in the scanned range can reach the threshold.
@@ -330,7 +327,7 @@ coverage AS (
             (SELECT MIN(occurred_at) FROM {{ log() }})
         ) AS oldest_event_at,
         COALESCE(
-            (SELECT MAX(occurred_at) FROM normalised WHERE occurred_at >= {{ start }}),
+            (SELECT MAX(occurred_at) FROM events WHERE occurred_at >= {{ start }}),
             (SELECT MAX(occurred_at) FROM {{ log() }})
         ) AS newest_event_at,
         (

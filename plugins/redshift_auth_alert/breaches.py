@@ -113,12 +113,12 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
     reached = (frame["most_at_failure"] >= frame["threshold"]) | (breached_before & frame["got_in_at"].notna())
     over = (frame["last_breach_at"] < run.interval.end - run.window) & run.settings.notify_when_over
     closing = frame["closing"].astype(bool)
-    judged = frame.assign(ongoing=breached_before, over=over)
+    ignored = frame["ignored"].astype(bool)
+    found = [_breach(row, run) for row in frame.assign(ongoing=breached_before, over=over).to_dict("records")]
 
     def breaches(rows: pd.Series) -> tuple[Breach, ...]:
-        return tuple(_breach(row, run) for row in judged[rows].to_dict("records"))
+        return tuple(each for each, chosen in zip(found, rows, strict=True) if chosen)
 
-    ignored = judged["ignored"].astype(bool)
     listed = breaches(reached & ~closing & ~ignored)
     held_back = tuple(each for each in listed if each.ongoing and not (run.reminder_due or each.critical))
     may_hold_back = int(first["ongoing_groups"]) - int(first["ongoing_critical_groups"])

@@ -94,6 +94,8 @@ def _cut_to_fit(alert: Alert, write: Callable[[Alert], str]) -> Alert:
     def sent_size(number: int) -> int:
         return len(json.dumps(write(replace(alert, listed=alert.listed[:number]))))
 
+    if sent_size(len(alert.listed)) <= MESSAGE_LIMIT:
+        return alert
     fitting = bisect_right(range(len(alert.listed) + 1), MESSAGE_LIMIT, key=sent_size)
     return replace(alert, listed=alert.listed[: max(fitting - 1, 0)])
 

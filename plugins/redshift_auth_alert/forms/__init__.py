@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its m
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What an alert or a closing message says; of its groups only those in ``listed``, the worst first."""
+    """What an alert or a closing message says; of its groups only those in ``listed``, those told before those over."""
 
     subject: str
     attributes: Mapping[str, Any]
@@ -22,14 +22,14 @@ class Alert:
     listed: Sequence[Breach]
 
     @property
-    def told(self) -> list[Breach]:
+    def told(self) -> Sequence[Breach]:
         """Of the listed groups those that breach."""
-        return [each for each in self.listed if each in self.verdict.to_tell]
+        return self.listed[: len(self.verdict.to_tell)]
 
     @property
-    def over(self) -> list[Breach]:
+    def over(self) -> Sequence[Breach]:
         """Of the listed groups those that are over."""
-        return [each for each in self.listed if each not in self.verdict.to_tell]
+        return self.listed[len(self.verdict.to_tell) :]
 
 
 @dataclass(frozen=True, slots=True)

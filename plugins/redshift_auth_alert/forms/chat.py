@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redshift_auth_alert.forms import Alert, Failure, text
 
 if TYPE_CHECKING:
-    from redshift_auth_alert.breaches import Breach, Verdict
+    from redshift_auth_alert.breaches import Breach
     from redshift_auth_alert.evaluation import Evaluation
 
 # A chat client folds a long text away; what does not fit is counted, and is in the task log in full.
@@ -35,8 +35,8 @@ def write(alert: Alert) -> str:
     if run.settings.dry_run:
         lines.append("Dry run: evaluated and logged, not published")
     size, shown = sum(map(len, lines)), 0
-    for breach in listed:
-        line = f"• {_line(breach, verdict, run)}"
+    written = [_told(each, run) for each in alert.told] + [_over(each, run) for each in alert.over]
+    for line in (f"• {each}" for each in written):
         size += len(line) + 1
         if size > DESCRIPTION_LIMIT:
             break
@@ -74,9 +74,11 @@ def plain(words: str) -> str:
     return _MARKUP.sub(lambda found: f"\\x{ord(found[0]):02x}", words)
 
 
-def _line(breach: Breach, verdict: Verdict, run: Evaluation) -> str:
-    if breach not in verdict.to_tell:
-        return f"{_code(text.name(breach.group))} over since {text.time_of(breach.last_breach_at + run.window, run)}"
+def _over(breach: Breach, run: Evaluation) -> str:
+    return f"{_code(text.name(breach.group))} over since {text.time_of(breach.last_breach_at + run.window, run)}"
+
+
+def _told(breach: Breach, run: Evaluation) -> str:
     words = [
         f"{_code(text.name(breach.group))} {breach.failures:,} failures, {text.state(breach)}",
         f"peak {text.peak(breach, run)}",

@@ -267,6 +267,8 @@ def _facts(pairs: Iterable[tuple[str, str]], indent: str = "") -> list[str]:
 
 def _wrapped(text: str, first: str = "", later: str = "") -> list[str]:
     """Wrap to lines that a mail client shows whole; what goes on is indented, so that it can't pass for a line."""
+    if len(first) + len(text) <= COLUMNS:
+        return [first + text]
     return textwrap.wrap(
         text, COLUMNS, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, drop_whitespace=True
     )
