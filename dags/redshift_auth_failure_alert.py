@@ -12,7 +12,8 @@ from pathlib import Path
 
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, task
+from airflow.providers.standard.operators.python import BranchPythonOperator
+from airflow.sdk import DAG
 
 from redshift_auth_alert import airflow_run
 from redshift_auth_alert.operators import FailureNotifier, RedshiftSQLOperator
@@ -41,7 +42,6 @@ def build_dag(monitor: Monitor) -> DAG:
         start_date=settings.start_date,
         catchup=False,  # the timetable catches up, within bounds
         max_active_runs=4,
-        params=airflow_run.params(settings),
         template_searchpath=str(INCLUDE),
         user_defined_macros=run.macros,
         tags=["redshift", "security", settings.environment],
@@ -73,26 +73,25 @@ def build_dag(monitor: Monitor) -> DAG:
             select=run.select,
         )
 
-        @task.branch
-        def check_threshold(table: dict, **context) -> str:
-            from redshift_auth_alert.check import check_threshold  # pandas: seconds that only this task should pay
-
-            return check_threshold(table, run.evaluation(context), context["ti"])
-
-        checked = check_threshold(query_auth_failures.output)
+        check_threshold = BranchPythonOperator(
+            task_id="check_threshold",
+            python_callable=run.check_threshold,
+            op_args=[query_auth_failures.output],
+        )
         publish_alert = SnsPublishOperator(
             task_id="publish_alert",
             aws_conn_id=settings.aws_conn_id,
             target_arn=run.topic,
-            subject=checked["subject"],
-            message=checked["body"],
-            message_attributes=checked["attributes"],
+            subject=check_threshold.output["subject"],
+            message=check_threshold.output["body"],
+            message_attributes=check_threshold.output["attributes"],
             message_group_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='group_id')"),
             message_deduplication_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='deduplication_id')"),
             outlets=[run.breaches],
             post_execute=run.attach_document,
         )
-        checked >> [publish_alert, EmptyOperator(task_id="no_alert")]
+        check_threshold >> [publish_alert, EmptyOperator(task_id="no_alert")]
+    dag.params = airflow_run.params(settings)  # after the tasks, each of which would copy them at every import
     return dag
 
 

@@ -112,17 +112,6 @@ measured AS (
         SUM(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
         COALESCE(MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN in_window END), 0) AS most_at_failure,
         SUM(CASE WHEN stepped_at <= {{ start }} THEN step ELSE 0 END) AS at_start,
-        {%- for part in parts %}
-        SUM(
-            CASE
-                WHEN step = 1
-                    AND stepped_at >= {{ moment(run.part_edges[part - 1]) }}
-                    AND stepped_at < {{ moment(run.part_edges[part]) }}
-                    THEN 1
-                ELSE 0
-            END
-        ) AS part_{{ part }},
-        {%- endfor %}
         MIN(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS first_failure_at,
         MAX(CASE WHEN step = 1 AND stepped_at >= {{ start }} THEN stepped_at END) AS last_failure_at,
         {%- for threshold in run.thresholds %}
@@ -154,9 +143,6 @@ reached AS (
         failures,
         most_at_failure,
         at_start,
-        {%- for part in parts %}
-        part_{{ part }},
-        {%- endfor %}
         first_failure_at,
         last_failure_at,
         first_breach_at_{{ threshold }} AS first_breach_at,
@@ -169,12 +155,22 @@ reached AS (
     {%- endfor %}
 ),
 
--- Who was tried: failures per login name, in the interval and since when at all.
+-- Who was tried: failures per login name, in the interval and its parts, and since when at all.
 attempts AS (
     SELECT
         {{ group("") }},
         login_name,
         MIN(occurred_at) AS first_tried_at,
+        {%- for part in parts %}
+        SUM(
+            CASE
+                WHEN occurred_at >= {{ moment(run.part_edges[part - 1]) }}
+                    AND occurred_at < {{ moment(run.part_edges[part]) }}
+                    THEN 1
+                ELSE 0
+            END
+        ) AS part_{{ part }},
+        {%- endfor %}
         SUM(CASE WHEN occurred_at >= {{ start }} THEN 1 ELSE 0 END) AS failures
     FROM failures
     GROUP BY {{ group("") }}, login_name
@@ -184,6 +180,9 @@ tried AS (
     SELECT
         {{ group("") }},
         COUNT(*) AS users_tried,
+        {%- for part in parts %}
+        SUM(part_{{ part }}) AS part_{{ part }},
+        {%- endfor %}
         {%- for place in range(1, 6) %}
         MAX(CASE WHEN place = {{ place }} THEN login_name END) AS user_{{ place }},
         MAX(CASE WHEN place = {{ place }} THEN failures END) AS user_{{ place }}_failures{{ "," if not loop.last }}
@@ -193,6 +192,9 @@ tried AS (
             {{ group("") }},
             login_name,
             failures,
+            {%- for part in parts %}
+            part_{{ part }},
+            {%- endfor %}
             ROW_NUMBER() OVER (PARTITION BY {{ group("") }} ORDER BY failures DESC, login_name) AS place
         FROM attempts
         WHERE failures > 0
@@ -252,9 +254,6 @@ breaching AS (
         CASE WHEN reached.at_start > reached.most_at_failure THEN reached.at_start ELSE reached.most_at_failure END
             AS peak,
         reached.most_before,
-        {%- for part in parts %}
-        reached.part_{{ part }},
-        {%- endfor %}
         CASE WHEN reached.breach_before_at IS NULL THEN 0 ELSE 1 END AS ongoing,
         CASE
             WHEN logins.got_in_at IS NOT NULL THEN 0
@@ -305,6 +304,9 @@ listed AS (
     SELECT
         ranked.*,
         COALESCE(tried.users_tried, 0) AS users_tried,
+        {%- for part in parts %}
+        COALESCE(tried.part_{{ part }}, 0) AS part_{{ part }},
+        {%- endfor %}
         {%- for place in range(1, 6) %}
         tried.user_{{ place }},
         tried.user_{{ place }}_failures{{ "," if not loop.last }}

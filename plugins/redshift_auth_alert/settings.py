@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -312,6 +313,7 @@ def per_run_names() -> list[str]:
     return [name for name, schema in schemas().items() if schema["per_run"]]
 
 
+@cache
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each setting by name, flat; with ``per_run``, ``required`` and, in words, ``valid``."""
     whole = RunSettings.model_json_schema()

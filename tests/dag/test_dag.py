@@ -74,7 +74,7 @@ def rendered(dag: DAG, task_id: str, **facts: Any) -> Any:
 def test_its_four_tasks(dag: DAG) -> None:
     assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
         "query_auth_failures": "RedshiftSQLOperator",
-        "check_threshold": "_BranchPythonDecoratedOperator",
+        "check_threshold": "BranchPythonOperator",
         "publish_alert": "SnsPublishOperator",
         "no_alert": "EmptyOperator",
     }

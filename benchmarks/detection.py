@@ -1,0 +1,107 @@
+"""Exact detection over a day against ElastAlert 2's FrequencyRule, which runs in an environment of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import sqlglot
+
+from benchmarks.figure import Figure
+from benchmarks.statement import INCLUDE, NOON, make_run
+from redshift_auth_alert.interval import Interval
+from redshift_auth_alert.statement import statement
+from sandbox.warehouse import running_warehouse
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE.parent / ".venv-elastalert"
+REQUIREMENTS = HERE / "elastalert-requirements.txt"
+MIDNIGHT = NOON.replace(hour=0, tzinfo=None)
+ROUNDS = 3
+
+
+def against_elastalert() -> Iterator[Figure]:
+    """400,000 failures of a day: bursts, attacks of three hours, and slow hosts that never reach the threshold.
+
+    The rule gets them parsed and in memory; the statement runs on DuckDB, which stands in for a columnar warehouse as
+    Redshift is one, and for comparison on PostgreSQL, which goes row by row.
+    """
+    python = _environment()
+    events = _events()
+    run = replace(make_run(Interval(NOON - timedelta(hours=12), NOON + timedelta(hours=12))), tried_thresholds=(10,))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "events.csv"
+        with file.open("w", newline="") as opened:
+            csv.writer(opened).writerows((at.isoformat(), host) for at, host in events)
+        columnar, row_by_row, theirs = [], [], []
+        with running_warehouse() as warehouse, warehouse.admin() as admin, duckdb.connect() as duck:
+            admin.execute(
+                "CREATE SCHEMA bench; SET search_path TO bench; CREATE TABLE stl_connection_log (event char(50),"
+                " recordtime timestamp, remotehost char(45), username char(50), dbname char(50))"
+            )
+            with admin.cursor().copy("COPY stl_connection_log FROM STDIN") as copy:
+                for at, host in events:
+                    copy.write_row(("authentication failure", at, host, "admin", "dev"))
+            admin.execute("ANALYZE stl_connection_log")
+            duck.execute(
+                "CREATE TABLE stl_connection_log AS SELECT rpad('authentication failure', 50, ' ') AS event,"
+                " column0 AS recordtime, rpad(column1, 45, ' ') AS remotehost, rpad('admin', 50, ' ') AS username,"
+                " rpad('dev', 50, ' ') AS dbname FROM read_csv(?, header = false)",
+                [str(file)],
+            )
+            ours = statement(run, INCLUDE)
+            transpiled = sqlglot.transpile(ours, read="redshift", write="duckdb")[0]
+            for _ in range(ROUNDS):
+                began = time.perf_counter()
+                found = duck.execute(transpiled).fetchdf()
+                columnar.append(time.perf_counter() - began)
+                began = time.perf_counter()
+                rows = admin.execute(ours).fetchall()
+                row_by_row.append(time.perf_counter() - began)
+                done = subprocess.run(
+                    [python, HERE / "elastalert_rule.py", file], env={}, check=True, capture_output=True, text=True
+                )
+                answer = json.loads(done.stdout)
+                theirs.append(answer["seconds"])
+    if set(answer["groups"]) != set(found["remote_host"]) or len(rows) != len(found):
+        raise RuntimeError("the two do not say the same of which groups breached")
+    fast, slow, rule = (statistics.median(seconds) for seconds in (columnar, row_by_row, theirs))
+    what = f"events/s against ElastAlert 2's rule, on DuckDB (PostgreSQL: {rule / slow:.1f})"
+    yield Figure(what, rule / fast, 20, "times", at_least=True)
+
+
+def _events() -> list[tuple[datetime, str]]:
+    dice = random.Random(1)
+    day = 86_400
+    events = []
+    for host in range(5_000):  # bursts of 12 within half an hour
+        start = dice.uniform(0, day - 1_800)
+        events += [(start + dice.uniform(0, 1_700), f"burst-{host}") for _ in range(12)]
+    for host in range(300):  # one failure a minute for three hours
+        start = dice.uniform(0, day - 10_800)
+        events += [(start + minute * 60, f"attack-{host}") for minute in range(180)]
+    slow = [f"slow-{host}" for host in range(5_000)]
+    while len(events) < 400_000:  # about one in 25 minutes each, which reaches ten in 30 minutes almost never
+        events.append((dice.uniform(0, day), dice.choice(slow)))
+    return sorted((MIDNIGHT + timedelta(seconds=at), host) for at, host in events)
+
+
+def _environment() -> Path:
+    python = VENV / "bin" / "python"
+    if not (VENV / ".ready").exists() or (VENV / ".ready").stat().st_mtime < REQUIREMENTS.stat().st_mtime:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        uv = Path(sys.executable).parent / "uv"
+        subprocess.run([uv, "pip", "sync", "-q", "--python", python, REQUIREMENTS], check=True)
+        (VENV / ".ready").touch()
+    return python

@@ -1,0 +1,154 @@
+"""What the tasks cost: the import of the DAG file, the size of XCom and message, the check's time and memory."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figure import Figure, medians
+from benchmarks.statement import INCLUDE, make_run
+from redshift_auth_alert.statement import statement
+from sandbox.mwaa import lay_out
+from sandbox.warehouse import running_warehouse
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 9
+MONITOR = "environment: bench\nsns_topic_arn: arn:aws:sns:eu-central-1:123456789012:bench\n"
+BARE_OPERATORS = """
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator
+from airflow.sdk import DAG, Asset
+from airflow.timetables.interval import CronDataIntervalTimetable
+"""
+
+
+class Pushed(dict[str, Any]):
+    """Stands in for the task instance."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep what is pushed."""
+        self[key] = value
+
+
+def imports() -> Iterator[Figure]:
+    """CPU time of importing the DAG file against that of its operators alone, each in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = os.environ | {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        many = {f"monitor{number}.yaml": MONITOR for number in range(100)}
+        dags = [lay_out(Path(folder) / str(len(files)), files)[0] for files in ({"default.yaml": MONITOR}, many)]
+        works = [BARE_OPERATORS] + [
+            f"import runpy; runpy.run_path({str(each / 'redshift_auth_failure_alert.py')!r})" for each in dags
+        ]
+
+        def seconds(code: str) -> float:
+            timed = f"import time; began = time.process_time()\n{code}\nprint(time.process_time() - began)"
+            done = subprocess.run([sys.executable, "-c", timed], env=env, capture_output=True, text=True, check=True)
+            return float(done.stdout.split()[-1])
+
+        seconds(works[1])  # writes the byte code and Airflow's configuration
+        rounds = [[seconds(code) for code in works] for _ in range(ROUNDS)]
+    ratio = statistics.median(one / bare for bare, one, _ in rounds)
+    further = statistics.median(hundred - one for _, one, hundred in rounds) / 99
+    yield Figure("import of the DAG file against the bare operators, one monitor", ratio, 1.15, "times")
+    yield Figure("import, each further monitor of 100", 1000 * further, 10, "ms")
+
+
+def a_million_hosts() -> Iterator[Figure]:
+    """1,000,000 breaching hosts, user names of 50 four-byte characters: sizes, and the check's memory."""
+    from redshift_auth_alert.check import check_threshold
+    from redshift_auth_alert.operators import fetch_table, within_xcom
+    from redshift_auth_alert.selection import select
+
+    run = make_run(threshold=2, max_groups=100)
+    tables = {}
+    for hosts in (1_000, 1_000_000):
+        with running_warehouse() as warehouse, warehouse.admin() as admin:
+            admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
+            admin.execute(
+                "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
+                " timestamp '2026-03-01 12:00' + attempt * interval '1 second' AS recordtime,"
+                " ('10.' || host / 65536 || '.' || host / 256 % 256 || '.' || host % 256)::char(45) AS remotehost,"
+                " repeat(chr(128512 + attempt % 7), 50)::char(50) AS username, 'dev'::char(50) AS dbname"
+                f" FROM generate_series(1, {hosts}) AS host, generate_series(1, 2) AS attempt"
+            )
+            admin.execute("ANALYZE stl_connection_log")
+            fetched = fetch_table(admin.execute(statement(run, INCLUDE)))
+            tables[hosts] = within_xcom(select(fetched, run))
+    table = tables[1_000_000]
+    pushed = Pushed()
+    check_threshold(table, run, pushed)
+    if pushed["attributes"]["new_groups"] != 1_000_000 or ": 1,000,000 remote hosts" not in pushed["subject"]:
+        raise RuntimeError("the total is not exact")
+    yield Figure("XCom of the query, 1,000,000 breaching hosts", len(json.dumps(table)) / 1024, 256, "KB")
+    body = len(json.dumps({"default": pushed["body"]}))
+    yield Figure("message, 1,000,000 breaching hosts", body / 1024, 256, "KB")
+    document = len(json.dumps(pushed["document"]))
+    yield Figure("asset event, 1,000,000 breaching hosts", document / 1024, 256, "KB")
+    few, many = (_peak_memory(tables[hosts]) for hosts in (1_000, 1_000_000))
+    yield Figure("peak memory of the check, 1,000,000 hosts against 1,000", many / few, 1.2, "times")
+
+
+def _peak_memory(table: dict[str, list[Any]]) -> float:
+    """Peak resident memory of a process that checks ``table``: the median of several, in KB."""
+    code = (
+        "import json, resource, sys\n"
+        "from benchmarks.statement import make_run\nfrom benchmarks.tasks import Pushed\n"
+        "from redshift_auth_alert.check import check_threshold\n"
+        "check_threshold(json.load(open(sys.argv[1])), make_run(threshold=2, max_groups=100), Pushed())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(table, file)
+        file.flush()
+        command = [sys.executable, "-c", code, file.name]
+        printed = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+    return statistics.median(float(each.splitlines()[-1]) for each in printed)
+
+
+def check_against_the_lambda() -> Iterator[Figure]:
+    """Check and message for 100,000 breaching groups against a loop over their rows, both with their log lines."""
+    from redshift_auth_alert import check
+    from redshift_auth_alert.operators import within_xcom
+    from redshift_auth_alert.selection import select
+
+    log = logging.getLogger("lambda")
+    for logger in (log, check.log):
+        logger.handlers, logger.propagate = [logging.StreamHandler(Path(os.devnull).open("w"))], False  # noqa: SIM115
+        logger.setLevel(logging.INFO)
+    run = make_run()
+    rows = [(f"10.{host // 65536}.{host // 256 % 256}.{host % 256}".ljust(45), 12) for host in range(100_000)]
+
+    def lambdas() -> str:
+        message = ""
+        for host, failures in rows:
+            if failures >= 10:
+                line = f"{host.strip()} [{failures} times]"
+                log.info(line)
+                message += line + "\n"
+        return message
+
+    with running_warehouse() as warehouse, warehouse.admin() as admin:
+        from redshift_auth_alert.operators import fetch_table
+
+        admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
+        admin.execute(
+            "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
+            " timestamp '2026-03-01 12:00' + attempt * interval '1 second' AS recordtime,"
+            " ('10.' || host / 65536 || '.' || host / 256 % 256 || '.' || host % 256)::char(45) AS remotehost,"
+            " 'admin'::char(50) AS username, 'dev'::char(50) AS dbname"
+            " FROM generate_series(0, 99999) AS host, generate_series(1, 12) AS attempt"
+        )
+        table = within_xcom(select(fetch_table(admin.execute(statement(run, INCLUDE))), run))
+    loop, own = medians(lambdas, lambda: check.check_threshold(table, run, Pushed()))
+    yield Figure("check and message against a loop over 100,000 rows", loop / own, 20, "times", at_least=True)
