@@ -80,12 +80,14 @@ def test_the_closing_message_comes_once_a_window_after_the_last_breach_point(
     assert over(runs(logs, log, since=-90, until=180, every=every, notify_when_over=True)) == [closes]
 
 
-@pytest.mark.parametrize(("last", "closes"), [(29.99, [30]), (30, [60])])
+@pytest.mark.parametrize(
+    ("every", "last", "closes"), [(30, 29.99, [30]), (30, 30, [60]), (5, 9.99, [35]), (5, 10, [40])]
+)
 def test_the_closing_message_belongs_to_the_interval_in_which_the_window_has_passed(
-    logs: psycopg.Connection, last: float, closes: list[int]
+    logs: psycopg.Connection, every: int, last: float, closes: list[int]
 ) -> None:
     log = failures(*range(1, 10), last)
-    assert over(runs(logs, log, since=-30, until=120, notify_when_over=True)) == closes
+    assert over(runs(logs, log, since=-30, until=120, every=every, notify_when_over=True)) == closes
 
 
 def test_a_group_that_breaches_again_within_the_window_is_not_over_in_between(logs: psycopg.Connection) -> None:
