@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,9 +111,7 @@ class Ignore(Selector):
 
     def holds(self, interval: Interval) -> bool:
         """Whether ``interval`` ends before the entry has lapsed."""
-        if self.until is None:
-            return True
-        return interval.end <= datetime.combine(self.until, time(), UTC) + timedelta(days=1)
+        return self.until is None or (interval.end - timedelta(microseconds=1)).date() <= self.until
 
 
 class OwnThreshold(Selector):

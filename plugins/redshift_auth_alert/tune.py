@@ -66,7 +66,8 @@ def tally(monitor: Monitor, intervals: Iterable[Interval], query: Query, include
     own = monitor.settings
     remind = own.remind_every_minutes or REMIND_EVERY_MINUTES
     found = Tally([], remind)
-    settings = own.for_run({}).model_copy(update={"remind_every_minutes": None, "notify_when_over": False})
+    changed = {"remind_every_minutes": None, "notify_when_over": False, "max_groups": 100}
+    settings = own.for_run({}).model_copy(update=changed)
     for interval in intervals:
         day = interval.start.date()
         if day not in found.days:

@@ -124,6 +124,10 @@ def test_an_entry_holds_through_its_last_day(end: datetime, ignored: int) -> Non
     assert table["rows"][0][table["columns"].index("ignored_groups")] == ignored
 
 
+def test_an_entry_may_hold_until_the_last_day_there_is() -> None:
+    assert judged(row("192.0.2.1"), ignore=[GATEWAY | {"until": "9999-12-31"}]).ignored_groups == 1
+
+
 def test_a_lapsed_entry_is_named_at_the_group_that_it_selected() -> None:
     verdict = judged(row("192.0.2.1"), ignore=[GATEWAY | {"until": date(2026, 2, 28)}])
     assert verdict.to_tell[0].entry == Ignore(**GATEWAY, until=date(2026, 2, 28))
