@@ -100,6 +100,12 @@ Interval 2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, source stl_connection_l
     }
 
 
+def test_a_lapsed_entry_of_the_ignore_list_is_told_in_a_chat_too() -> None:
+    lapsed = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(2026, 2, 28))
+    description = chat(make_breach(entry=lapsed))["content"]["description"]
+    assert description.endswith("; the ignore list held it until 2026-02-28 (BI gateway); lapsed")
+
+
 def thread(**more: Any) -> str:
     return str(chat(**more)["metadata"]["threadId"])
 

@@ -362,7 +362,7 @@ def test_an_entry_that_holds_is_told_at_the_group_that_got_in() -> None:
 
 def test_groups_that_were_not_compared_with_the_lists_are_counted() -> None:
     body = unwrapped(alert(told=12_000, verdict={"unchecked_groups": 2_000}).body)
-    assert "2,000 remote hosts too many to be compared with the ignore list and the own thresholds" in body
+    assert "compare all with the ignore list and the own thresholds: 2,000 remote hosts were not, and count as" in body
 
 
 def test_local_times_stand_beside_utc() -> None:

@@ -58,15 +58,15 @@ def test_an_address_or_network_selects(entry: str, host: str, *, selects: bool) 
     assert Ignore(remote_host=entry, reason="x").selects({"remote_host": host}) is selects
 
 
-@given(st.ip_addresses(), st.integers(0, 32))
-def test_a_network_selects_exactly_the_addresses_in_it(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int
+@given(st.ip_addresses(v=4) | st.ip_addresses(v=6, network="2001:db8::/32"), st.data())
+def test_a_network_selects_exactly_the_addresses_that_share_its_prefix(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, data: st.DataObject
 ) -> None:
-    network = ipaddress.ip_network((int(address) ^ 1 << 40 >> prefix, 128 - 32 + prefix) if address.version == 6 else
-                                   (int(address) ^ 1 << 31 >> prefix, prefix), strict=False)  # fmt: skip
-    if address.version != network.version:
-        return
-    assert Ignore(remote_host=str(network), reason="x").selects({"remote_host": str(address)}) is (address in network)
+    bits = address.max_prefixlen
+    differing, prefix = data.draw(st.integers(0, bits - 1)), data.draw(st.integers(0, bits))
+    neighbour = type(address)(int(address) ^ (1 << (bits - 1 - differing)))
+    network = ipaddress.ip_network((neighbour, prefix), strict=False)
+    assert Ignore(remote_host=str(network), reason="x").selects({"remote_host": str(address)}) is (differing >= prefix)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,8 @@ def _told(breach: Breach, run: Evaluation) -> str:
         words.append(f"*GOT IN* {text.time_of(breach.got_in.at, run)} as {_code(text.shown(breach.got_in.user))}")
     if breach.top_users and "user_name" not in breach.group:
         words.append(f"tried {text.tried(breach, write=lambda user: _code(text.shown(user)))}")
+    if note := text.ignore_note(breach, run):
+        words.append(f"the ignore list {plain(note)}")
     return "; ".join(words)
 
 

@@ -156,6 +156,15 @@ def ignored(verdict: Verdict, run: Evaluation) -> str:
     return f"Ignored, though at the threshold: {count_groups(verdict.ignored_groups, run)}: {', '.join(named)}{rest}."
 
 
+def ignore_note(breach: Breach, run: Evaluation) -> str:
+    """Say why a group that an entry of the ignore list selects is told all the same; '' where none does."""
+    if breach.entry is None:
+        return ""
+    if breach.entry.holds(run.interval):
+        return f"holds it ({breach.entry.reason}), but it got in"
+    return f"held it until {breach.entry.until} ({breach.entry.reason}); lapsed"
+
+
 def _head(verdict: Verdict, run: Evaluation) -> str:
     settings = run.settings
     facts = [
@@ -190,10 +199,8 @@ def _block(breach: Breach, run: Evaluation) -> str:
         facts.append(("Logged in", f"{_login(breach.first_login, run)}, whom it had not failed as"))
     if breach.over:
         facts.append(("Over", f"since {time_of(breach.last_breach_at + run.window, run)}"))
-    if breach.entry and breach.entry.holds(run.interval):
-        facts.append(("Ignore list", f"holds it ({breach.entry.reason}), but it got in"))
-    elif breach.entry:
-        facts.append(("Ignore list", f"held it until {breach.entry.until} ({breach.entry.reason}); lapsed"))
+    if note := ignore_note(breach, run):
+        facts.append(("Ignore list", note))
     title = f"{name(breach.group)} [{breach.failures:,} times] {state(breach)}"
     return "\n".join([*_wrapped(title, later="  "), *_facts(facts, indent="    ")])
 
@@ -217,9 +224,10 @@ def _tail(alert: Alert) -> list[str]:
         held_back = count_groups(verdict.held_back_groups, run)
         lines.append(f"{held_back} told of earlier still breached; no reminder is due.")
     if verdict.unchecked_groups:
+        unchecked = count_groups(verdict.unchecked_groups, run)
         lines.append(
-            f"{count_groups(verdict.unchecked_groups, run)} too many to be compared with the ignore list and the own "
-            "thresholds: none of them is ignored."
+            f"Too many to compare all with the ignore list and the own thresholds: {unchecked} were not, and count as "
+            "told."
         )
     if line := ignored(verdict, run):
         lines.append(line)
