@@ -16,8 +16,8 @@ from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG
 
 from redshift_auth_alert import airflow_run
+from redshift_auth_alert.monitors import Monitor, load_monitors
 from redshift_auth_alert.operators import FailureNotifier, RedshiftSQLOperator
-from redshift_auth_alert.settings import Monitor, load_monitors
 from redshift_auth_alert.timetable import SettledIntervalTimetable
 
 HERE = Path(__file__).resolve().parent

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from redshift_auth_alert.settings import DAG_ID
+from redshift_auth_alert.monitors import DAG_ID
 
 INCLUDE = Path(__file__).resolve().parent / "include"  # on MWAA include/ lies inside dags/
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from redshift_auth_alert.interval import Interval, choose_interval
-from redshift_auth_alert.settings import Monitor, RunSettings
+from redshift_auth_alert.monitors import Monitor
+from redshift_auth_alert.settings import RunSettings
 
 PARTS = 12
 # How many rows come back where entries select some of them, which SQL does not know: some tens of MB in the worker.

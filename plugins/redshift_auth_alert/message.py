@@ -15,7 +15,7 @@ from redshift_auth_alert.forms.text import count_groups
 if TYPE_CHECKING:  # pandas comes with it, and the failure callback writes its message without
     from redshift_auth_alert.breaches import Breach, Verdict
     from redshift_auth_alert.evaluation import Evaluation
-    from redshift_auth_alert.settings import Monitor
+    from redshift_auth_alert.monitors import Monitor
 
 SUBJECT_LIMIT = 100
 GROUP_ID_LIMIT = 128

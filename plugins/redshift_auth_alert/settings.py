@@ -1,6 +1,6 @@
 """Every setting: its type, default, bounds and meaning.
 
-Monitor files and per-run overrides are validated here, and the DAG's Params and README's table are made from
+A monitor's settings and per-run overrides are validated here, and the DAG's Params and README's table are made from
 ``Settings``, so no default or bound is written twice.
 """
 
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import available_timezones
 
-import yaml
 from croniter import CroniterBadDateError, croniter
 from pydantic import (
     AfterValidator,
@@ -33,8 +30,6 @@ from pydantic_core import ErrorDetails
 
 from redshift_auth_alert.errors import SettingsError
 from redshift_auth_alert.selection import COLUMNS, Ignore, OwnThreshold, Selector
-
-DAG_ID = "redshift_auth_failure_alert"
 
 GroupColumn = Literal["remote_host", "user_name", "database_name"]
 Count = Literal["failures", "distinct user_name", "distinct remote_host", "distinct database_name"]
@@ -230,7 +225,7 @@ class Settings(BaseModel):
         if not isinstance(overrides or {}, Mapping):
             raise SettingsError(f"{where}: hold {overrides!r}; valid: a JSON object of settings")
         given = dict(overrides or {})
-        problems = _unknown(given, per_run_names())
+        problems = unknown_settings(given, per_run_names())
         if given.get("sns_topic_arn", "") is None:  # the trigger form's empty field
             del given["sns_topic_arn"]
         topic = given.get("sns_topic_arn")
@@ -238,8 +233,8 @@ class Settings(BaseModel):
             problems.append(
                 f"sns_topic_arn is {topic!r}: a template is taken in a monitor file only; valid: an SNS ARN"
             )
-        _refuse(where, problems)
-        return _validated(RunSettings, own | given, where)
+        refuse(where, problems)
+        return validated(RunSettings, own | given, where)
 
 
 class RunSettings(Settings):
@@ -247,65 +242,6 @@ class RunSettings(Settings):
 
     start: Instant = _per_run(None, valid=_TIMES, description="Start of the interval to evaluate (manual runs only).")
     end: Instant = _per_run(None, valid=_TIMES, description="End of the interval to evaluate (manual runs only).")
-
-
-class Monitor(BaseModel):
-    """One monitor file: the id of its DAG and its settings."""
-
-    model_config = ConfigDict(frozen=True)
-
-    dag_id: str
-    file: Path
-    settings: Settings
-
-
-def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
-    """Read every monitor file of ``folder``.
-
-    Returns the valid monitors and, for the others, one message each that names file, key, value and what is valid.
-    """
-    files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
-    if not files:
-        return [], [f"{folder}: no monitor file; put one there, for example default.yaml"]
-    by_dag_id = defaultdict(list)
-    for file in files:
-        by_dag_id[DAG_ID if file.stem == "default" else f"{DAG_ID}__{file.stem}"].append(file)
-    monitors, problems = [], []
-    for dag_id, same in by_dag_id.items():
-        try:
-            monitors.append(_load_monitor(dag_id, same))
-        except SettingsError as error:
-            problems.append(str(error))
-    return monitors, problems
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that stands twice, of which YAML itself would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        names = [key.value for key, _ in node.value]
-        if twice := {str(name) for name in names if names.count(name) > 1}:
-            raise yaml.YAMLError(f"{', '.join(sorted(twice))} stands twice; remove one")
-        return super().construct_mapping(node, deep)
-
-
-def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
-    file = files[0]
-    if len(files) > 1:
-        names = " and ".join(str(each) for each in files)
-        raise SettingsError(f"{names}: both give the DAG {dag_id}; rename or remove one")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", file.stem):
-        raise SettingsError(
-            f"{file}: the name must consist of letters, digits, '_', '-' and '.', as it is in the DAG id"
-        )
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter two for a date that is none
-        raise SettingsError(f"{file}: not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file}: holds {content!r}; valid: settings as 'name: value' lines")
-    _refuse(str(file), _unknown(content, Settings.model_fields))
-    return Monitor(dag_id=dag_id, file=file, settings=_validated(Settings, content, str(file)))
 
 
 def per_run_names() -> list[str]:
@@ -351,7 +287,8 @@ def valid_values(name: str) -> str:
     return words + (", or null" if isinstance(kind, list) else "")
 
 
-def _unknown(given: Iterable[str], known: Iterable[str]) -> list[str]:
+def unknown_settings(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return a problem for each name in ``given`` that is not in ``known``."""
     known = list(known)
     problems = []
     for name in given:
@@ -369,11 +306,12 @@ def _did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
-def _validated(model: type[T], values: dict[str, Any], where: str) -> T:
+def validated(model: type[T], values: dict[str, Any], where: str) -> T:
+    """Return ``values`` as ``model``; raise SettingsError that names ``where`` and every invalid value."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        _refuse(where, list(dict.fromkeys(_problem(each, values) for each in error.errors())))
+        refuse(where, list(dict.fromkeys(_problem(each, values) for each in error.errors())))
         raise AssertionError("unreachable") from error
 
 
@@ -399,6 +337,7 @@ def _problem(error: ErrorDetails, values: Mapping[str, Any]) -> str:
     return f"{what} is {written}: {reason.removeprefix('Value error, ')}; valid: {valid}"
 
 
-def _refuse(where: str, problems: list[str]) -> None:
+def refuse(where: str, problems: list[str]) -> None:
+    """Raise SettingsError where there are problems."""
     if problems:
         raise SettingsError(f"{where}: " + "; and ".join(problems))

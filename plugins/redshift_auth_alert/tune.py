@@ -28,9 +28,9 @@ from redshift_auth_alert.errors import AlertError, SettingsError
 from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.forms.text import name
 from redshift_auth_alert.interval import Interval
+from redshift_auth_alert.monitors import DAG_ID, Monitor, load_monitors
 from redshift_auth_alert.operators import explained_errors, fetch_table
 from redshift_auth_alert.selection import select
-from redshift_auth_alert.settings import DAG_ID, Monitor, load_monitors
 from redshift_auth_alert.statement import statement
 
 THRESHOLDS = (5, 10, 20, 50, 100)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from redshift_auth_alert.interval import Interval
-from redshift_auth_alert.settings import DAG_ID
+from redshift_auth_alert.monitors import DAG_ID
 from redshift_auth_alert.tune import main, past_intervals
 from sandbox.warehouse import Warehouse
 from tests.conftest import ROOT, TOPIC

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from redshift_auth_alert.breaches import Coverage, Login
 from redshift_auth_alert.forms.chat import plain
 from redshift_auth_alert.message import compose_document, failure_message
+from redshift_auth_alert.monitors import Monitor
 from redshift_auth_alert.selection import Ignore
-from redshift_auth_alert.settings import Monitor
 from tests.conftest import NOON, ROOT, make_run
 from tests.unit.test_message import MINUTE, MONITOR, alert, make_breach, make_verdict
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from redshift_auth_alert.breaches import Breach, Coverage, Login, Verdict
 from redshift_auth_alert.forms.text import shown
 from redshift_auth_alert.message import MESSAGE_LIMIT, Message, compose, failure_message, log_line
+from redshift_auth_alert.monitors import Monitor
 from redshift_auth_alert.selection import Ignore
-from redshift_auth_alert.settings import Monitor
 from tests.conftest import NOON, make_run, unwrapped
 
 MINUTE = timedelta(minutes=1)

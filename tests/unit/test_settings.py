@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from redshift_auth_alert.errors import SettingsError
-from redshift_auth_alert.settings import Monitor, RunSettings, Settings, load_monitors, per_run_names, schemas
+from redshift_auth_alert.monitors import Monitor, load_monitors
+from redshift_auth_alert.settings import RunSettings, Settings, per_run_names, schemas
 from tests.conftest import ROOT, TOPIC
 
 VALID = f"environment: test\nsns_topic_arn: {TOPIC}\n"
