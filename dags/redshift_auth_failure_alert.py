@@ -68,7 +68,9 @@ def build_dag(monitor: Monitor) -> DAG:
     ) as dag:
         query_auth_failures = RedshiftSQLOperator(
             task_id="query_auth_failures",
-            conn_id="{{ evaluation().settings.conn_id }}",
+            conn_id="{{ evaluation().settings.read_through }}",
+            connection_types="{{ evaluation().source.connection_types | join(',') }}",
+            max_scanned_gb="{{ evaluation().settings.max_scanned_gb }}",
             sql="sql/auth_failures.sql",
             select=run.select,
         )

@@ -3,7 +3,8 @@
 
   Returns one row per group whose count reached a threshold in force, the worst first, beside the true totals and the
   coverage; with no such group, one row that holds the coverage alone. Where groups have thresholds of their own, a
-  group has a row for each one that it reached. Runs on Redshift and on PostgreSQL.
+  group has a row for each one that it reached. Runs on Redshift, PostgreSQL and Athena, which writes intervals otherwise
+  and reads the log anew wherever the statement names what it read: so each part names what it builds on but once.
 
   Why it is exact: a failure at t counts in (t - W, t], so it is +1 at t and -1 at t + W. Over the merged steps, with
   the -1 first where both fall on one moment, the running sum is the number of failures in the window at that moment.
@@ -19,6 +20,7 @@
 {%- set groups = run.settings.group_by -%}
 {%- set floor = run.thresholds | min -%}
 {%- set source = 'sql/sources/' ~ run.settings.source ~ '.sql' -%}
+{%- set coverage = 'sql/coverage/' ~ ('delivered' if run.source.delivered else 'live') ~ '.sql' -%}
 {%- macro log() -%} ({% include source %}) AS connection_log {%- endmacro -%}
 {%- macro moment(value) -%} TIMESTAMP '{{ value.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endmacro -%}
 {%- macro columns(of) -%} {% for name in groups %}{{ of }}.{{ name }} AS group_{{ name }}, {% endfor %} {%- endmacro -%}
@@ -30,7 +32,7 @@
 {%- set parts = range(1, run.part_edges | length) -%}
 {%- set before = moment(run.interval.start - run.window) -%}
 {%- set over_from = moment(run.interval.end - run.window) -%}
-{%- set window = "INTERVAL '" ~ run.settings.window_minutes ~ " minutes'" -%}
+{%- set window = ("INTERVAL '{}' MINUTE" if run.source.delivered else "INTERVAL '{} minutes'").format(run.settings.window_minutes) -%}
 {#- When a failure leaves the window: the one place where a count of failures and one of distinct values differ. -#}
 {%- set leaves_at = "occurred_at + " ~ window -%}
 {%- if run.counted_column -%}
@@ -87,12 +89,16 @@ failures AS (
 
 -- Sweep: a step up when a failure happens, a step down when it leaves the window.
 steps AS (
-    SELECT {{ group("") }}, occurred_at AS stepped_at, 1 AS step
-    FROM failures
-    UNION ALL
-    SELECT {{ group("") }}, {{ leaves_at }} AS stepped_at, -1 AS step
-    FROM failures
-    WHERE {{ leaves_at }} < {{ end }}
+    SELECT {{ group("") }}, stepped_at, step
+    FROM (
+        SELECT
+            {{ group("failures.") }},
+            CASE WHEN both_ways.step = 1 THEN failures.occurred_at ELSE {{ leaves_at }} END AS stepped_at,
+            both_ways.step
+        FROM failures
+        CROSS JOIN (SELECT 1 AS step UNION ALL SELECT -1 AS step) AS both_ways
+    ) AS merged
+    WHERE stepped_at < {{ end }}
 ),
 
 counts AS (
@@ -136,23 +142,32 @@ measured AS (
 
 -- One row per group and threshold that it reached in the interval or in the window before it.
 reached AS (
-    {%- for threshold in run.thresholds %}
-    SELECT
-        {{ group("") }},
-        {{ threshold }} AS threshold,
-        failures,
-        most_at_failure,
-        at_start,
-        first_failure_at,
-        last_failure_at,
-        first_breach_at_{{ threshold }} AS first_breach_at,
-        last_breach_at_{{ threshold }} AS last_breach_at,
-        breach_before_at_{{ threshold }} AS breach_before_at,
-        most_before
-    FROM measured
-    WHERE last_breach_at_{{ threshold }} IS NOT NULL
-    {{- "\n    UNION ALL" if not loop.last }}
-    {%- endfor %}
+    SELECT *
+    FROM (
+        SELECT
+            {{ group("measured.") }},
+            in_force.threshold,
+            measured.failures,
+            measured.most_at_failure,
+            measured.at_start,
+            measured.first_failure_at,
+            measured.last_failure_at,
+            {%- for name in ("first_breach_at", "last_breach_at", "breach_before_at") %}
+            CASE in_force.threshold
+                {%- for threshold in run.thresholds %}
+                WHEN {{ threshold }} THEN measured.{{ name }}_{{ threshold }}
+                {%- endfor %}
+            END AS {{ name }},
+            {%- endfor %}
+            measured.most_before
+        FROM measured
+        CROSS JOIN (
+            {%- for threshold in run.thresholds %}
+            SELECT {{ threshold }} AS threshold {{- " UNION ALL" if not loop.last }}
+            {%- endfor %}
+        ) AS in_force
+    ) AS at_each
+    WHERE last_breach_at IS NOT NULL
 ),
 
 -- Who was tried: failures per login name, in the interval and its parts, and since when at all.
@@ -316,32 +331,14 @@ listed AS (
     WHERE ranked.place <= {{ run.max_candidates }}
 ),
 
--- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins. Any event before
--- the interval does for the oldest, and the newest is looked for in the interval first: one look at the whole log less.
-coverage AS (
-    SELECT
-        1 AS always,
-        COALESCE(
-            (
-                SELECT MIN(occurred_at)
-                FROM (SELECT occurred_at FROM {{ log() }} WHERE occurred_at < {{ start }} LIMIT 1) AS earlier
-            ),
-            (SELECT MIN(occurred_at) FROM {{ log() }})
-        ) AS oldest_event_at,
-        COALESCE(
-            (SELECT MAX(occurred_at) FROM events WHERE occurred_at >= {{ start }}),
-            (SELECT MAX(occurred_at) FROM {{ log() }})
-        ) AS newest_event_at,
-        (
-            SELECT COUNT(*)
-            FROM (SELECT user_name FROM {{ log() }} WHERE user_name <> CURRENT_USER LIMIT 1) AS others
-        ) AS shows_others
-)
+{% include coverage %}
 
 SELECT
+    '{{ run.settings.source }}' AS source,
     coverage.oldest_event_at,
     coverage.newest_event_at,
     coverage.shows_others,
+    coverage.unreadable_lines,
     listed.threshold,
     listed.closing,
     CAST(COALESCE(listed.new_groups, 0) AS INTEGER) AS new_groups,

@@ -27,8 +27,10 @@ class Macros:
 
     def evaluation(self, context: Mapping[str, Any]) -> Evaluation:
         """Return what this run evaluates. Raises AirflowFailException, as a retry cannot mend invalid overrides."""
+        dag_run = context["dag_run"]
         try:
-            return evaluate_run(self._monitor, context["dag_run"])
+            # Its start tells what the log still keeps, for a backfill of long ago too; clearing a run renews it.
+            return evaluate_run(self._monitor, dag_run).with_source(dag_run.start_date or dag_run.run_after)
         except AlertError as error:
             raise AirflowFailException(str(error)) from error
 

@@ -12,18 +12,22 @@ import pandas as pd
 from redshift_auth_alert.evaluation import PARTS, Evaluation
 from redshift_auth_alert.interval import format_utc
 from redshift_auth_alert.selection import Ignore
+from redshift_auth_alert.sources import SOURCES
 
-_LOG_NAMES = {"stl_connection_log": "STL_CONNECTION_LOG", "sys_connection_log": "SYS_CONNECTION_LOG"}
 _USERS_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the log shows of the interval: the verdict, and in words why it is not ``seen``."""
+    """What the log ``source`` shows of the interval: the verdict, and in words why it is not ``seen``.
 
+    ``unreadable_lines`` are lines of the scanned days that hold no event's time; they are told in ``reason`` too.
+    """
+
+    source: str
     verdict: Literal["seen", "partial", "unseen"]
     reason: str = ""
-    visible_from: datetime | None = None
+    unreadable_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +177,29 @@ def _moment(value: pd.Timestamp) -> datetime | None:
 
 
 def _coverage(row: pd.Series, run: Evaluation) -> Coverage:
-    log, interval = _LOG_NAMES[run.settings.source], run.interval
-    oldest, newest = row["oldest_event_at"], row["newest_event_at"]
+    verdict, reason = _seen(row, run)
+    unreadable = int(row["unreadable_lines"])
+    if unreadable:
+        lines = f"{unreadable:,} line{'' if unreadable == 1 else 's'} of the scanned days could not be read"
+        reason = f"{reason}; {lines}" if reason else lines
+    return Coverage(row["source"], verdict, reason, unreadable)
+
+
+def _seen(row: pd.Series, run: Evaluation) -> tuple[Literal["seen", "partial", "unseen"], str]:
+    source, interval = SOURCES[row["source"]], run.interval
+    log, oldest, newest = source.log, row["oldest_event_at"], row["newest_event_at"]
     if pd.isna(oldest):
-        return Coverage("unseen", f"{log} shows no event at all; {_GRANT.format(log=log)}")
+        return "unseen", source.shows_nothing.format(log=log)
     if not row["shows_others"]:
-        return Coverage("unseen", f"{log} shows only the monitor's own logins; {_GRANT.format(log=log)}")
+        return "unseen", source.shows_only_own.format(log=log)
     if oldest >= interval.end:
-        return Coverage(
-            "unseen",
-            f"the interval has aged out of {log}, whose oldest event is of {format_utc(oldest)} UTC "
-            "(it keeps about 7 days); the audit log that Redshift delivers to S3 reaches further back, where it is on",
-        )
+        return "unseen", source.begins_later.format(log=log, oldest=format_utc(oldest))
     if newest < interval.start:
-        return Coverage(
-            "unseen",
-            f"{log} has stopped: its newest event is of {format_utc(newest)} UTC, before the interval; "
-            "check the cluster, then clear this run",
-        )
-    if oldest >= interval.start:
-        return Coverage("partial", f"{log} shows events from {format_utc(oldest)} UTC on only", _moment(oldest))
-    return Coverage("seen")
-
-
-_GRANT = "give the monitor's user the right to read it (GRANT SELECT ON {log} or GRANT ROLE sys:monitor)"
+        stopped = f"{log} has stopped: its newest event is of {format_utc(newest)} UTC, before the interval"
+        return "unseen", f"{stopped}; {source.has_stopped}"
+    bounds = [f"from {format_utc(oldest)} UTC on"] if oldest >= interval.start else []
+    if source.delivered and newest < interval.end:  # what came after it may be in a file that is still on its way
+        bounds.append(f"up to {format_utc(newest)} UTC")
+    if bounds:
+        return "partial", f"{log} shows events {' and '.join(bounds)} only"
+    return "seen", ""

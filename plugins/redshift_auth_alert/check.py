@@ -25,7 +25,7 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     coverage = verdict.coverage
     if coverage.verdict == "unseen" and run.settings.when_unseen == "fail":
         raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
-    log.info("Interval %s of %s is %s", run.interval, run.settings.source, coverage.verdict)
+    log.info("Interval %s of %s is %s", run.interval, coverage.source, coverage.verdict)
     if coverage.reason:
         log.warning("Coverage is %s: %s", coverage.verdict, coverage.reason)
 

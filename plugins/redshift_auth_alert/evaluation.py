@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from redshift_auth_alert.interval import Interval, choose_interval
 from redshift_auth_alert.monitors import Monitor
 from redshift_auth_alert.settings import RunSettings
+from redshift_auth_alert.sources import SOURCES, Source, choose_source
 
 PARTS = 12
 # How many rows come back where entries select some of them, which SQL does not know: some tens of MB in the worker.
@@ -24,6 +25,7 @@ class DagRun(Protocol):
     data_interval_start: datetime | None
     data_interval_end: datetime | None
     run_after: datetime
+    start_date: datetime | None
     conf: dict[str, Any] | None
 
 
@@ -40,6 +42,28 @@ class Evaluation:
     settings: RunSettings
     interval: Interval
     tried_thresholds: tuple[int, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The log that it reads; ``with_source`` comes first where the settings say auto."""
+        return SOURCES[self.settings.source]
+
+    def with_source(self, started: datetime) -> Evaluation:
+        """Return the evaluation with the source that auto stands for in a run that started then.
+
+        Raises IntervalError where no source that the monitor names reaches the interval.
+        """
+        settings = self.settings
+        if settings.source != "auto":
+            return self
+        source = choose_source(
+            self.interval,
+            started,
+            recent=settings.auto_recent,
+            past="audit_log_s3" if settings.athena_conn_id else None,
+            retention=timedelta(days=settings.retention_days),
+        )
+        return replace(self, settings=settings.model_copy(update={"source": source}))
 
     @property
     def thresholds(self) -> list[int]:
@@ -70,6 +94,12 @@ class Evaluation:
         return self.interval.start - 2 * self.window
 
     @property
+    def scanned_days(self) -> tuple[date, date]:
+        """First and last day whose files may hold the scanned range: the first file of a day goes back to the last."""
+        last_moment = self.interval.end - timedelta(microseconds=1)
+        return self.scan_start.date(), last_moment.date() + timedelta(days=1)
+
+    @property
     def part_edges(self) -> list[datetime]:
         """The edges of the equal parts of the interval whose failures are counted one by one, for the bar."""
         length = self.interval.end - self.interval.start
@@ -89,7 +119,10 @@ class Evaluation:
 
 
 def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
-    """Return what ``dag_run`` evaluates. Raises SettingsError or IntervalError before anything is queried."""
+    """Return what ``dag_run`` evaluates, its source as the settings name it.
+
+    Raises SettingsError or IntervalError before anything is queried.
+    """
     settings = monitor.settings.for_run(dag_run.conf)
     run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     interval = choose_interval(

@@ -72,4 +72,6 @@ def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
     if not isinstance(content, dict):
         raise SettingsError(f"{file}: holds {content!r}; valid: settings as 'name: value' lines")
     refuse(str(file), unknown_settings(content, Settings.model_fields))
-    return Monitor(dag_id=dag_id, file=file, settings=validated(Settings, content, str(file)))
+    settings = validated(Settings, content, str(file))
+    refuse(str(file), settings.scheduling_problems())
+    return Monitor(dag_id=dag_id, file=file, settings=settings)

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.exceptions import AirflowException, AirflowNotFoundException
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from redshift_auth_alert.remedies import check_connection_type, explained_errors
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-# SQLSTATE (its first characters) -> what to do, and whether trying again can help. A wrong password is not tried
-# again: each try is one more failed login from the worker's address.
-_REMEDIES: tuple[tuple[str, str, bool], ...] = (
-    ("28", "the warehouse refused the login: check user and password of the connection", False),
-    ("42501", "the user may not read the log: GRANT SELECT on it, or GRANT ROLE sys:monitor, to the user", False),
-    ("42P01", "the log does not exist there: Redshift Serverless has sys_connection_log only", False),
-    ("3D000", "the database does not exist: check the connection's schema field, which names the database", False),
-    ("53", "the warehouse is out of resources or connections", True),
-    ("57", "the warehouse cancelled the statement or is shutting down", True),
-)
-# psycopg gives a refused login no SQLSTATE, only the server's words.
-_REFUSALS = {"password authentication failed": "28P01", 'database ".*" does not exist': "3D000"}
-_UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
-
 
 MAX_TABLE_BYTES = 250_000
 Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
@@ -39,39 +23,67 @@ Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
-    The connection's type picks the hook (``redshift``, ``postgres``). ``select(table, context)`` may choose what of
-    the fetched table goes on to the next task. Errors say what to mend; those that a retry cannot mend fail at once.
+    The connection's type picks the hook; it must be one of ``connection_types``, comma-separated, where given.
+    ``select(table, context)`` may choose what of the fetched table goes on to the next task. Errors say what to mend;
+    those that a retry cannot mend fail at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails
+    the task where it is more than ``max_scanned_gb``.
     """
 
-    template_fields: Sequence[str] = (*SQLExecuteQueryOperator.template_fields,)
+    template_fields: Sequence[str] = (
+        *SQLExecuteQueryOperator.template_fields,
+        "connection_types",
+        "max_scanned_gb",
+    )
 
-    def __init__(self, *, select: Select | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        connection_types: str = "",
+        max_scanned_gb: str = "",
+        select: Select | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(handler=fetch_table, split_statements=False, **kwargs)
+        self.connection_types = connection_types
+        self.max_scanned_gb = max_scanned_gb
         self.select = select
+        self._queries: list[str] = []
 
     def execute(self, context: Context) -> Any:
         """Run the statement; raise AirflowFailException or AirflowException that says what to mend."""
-        with explained_errors(str(self.conn_id)):
+        scanned: list[int | None] = []
+
+        def fetch(cursor: Any) -> dict[str, list[Any]]:
+            scanned.append(getattr(cursor, "data_scanned_in_bytes", None))
+            return fetch_table(cursor)
+
+        self.handler = fetch
+        with explained_errors(str(self.conn_id), self._queries):
+            check_connection_type(str(self.conn_id), self.connection_types)
             table = super().execute(context)
+        if scanned[0] is not None:
+            self._account(scanned[0], context)
         return within_xcom(self.select(table, context) if self.select else table)
 
+    def get_db_hook(self) -> Any:
+        """Return the connection's hook."""
+        hook = super().get_db_hook()
+        if hook.conn_type != "athena":
+            return hook
+        from redshift_auth_alert.athena import QueryIdHook  # PyAthena, which only its task should load
 
-@contextmanager
-def explained_errors(conn_id: str) -> Iterator[None]:
-    """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to mend.
+        return QueryIdHook(self._queries, athena_conn_id=self.conn_id, aws_conn_id=hook.aws_conn_id)
 
-    The former where a retry cannot mend it.
-    """
-    try:
-        yield
-    except AirflowNotFoundException as error:
-        raise AirflowFailException(
-            f"Connection {conn_id!r} is not defined: add it (type redshift), or set conn_id to one that is"
-        ) from error
-    except Exception as error:
-        remedy, retry = _remedy(error)
-        kind = AirflowException if retry else AirflowFailException
-        raise kind(f"Connection {conn_id!r}: {remedy} ({_brief(error)})") from error
+    def _account(self, scanned: int, context: Context) -> None:
+        queries = ", ".join(self._queries)
+        self.log.info("Athena scanned %s bytes (query %s)", f"{scanned:,}", queries)
+        context["ti"].xcom_push(key="scanned_bytes", value=scanned)
+        if self.max_scanned_gb and scanned > float(self.max_scanned_gb) * 1e9:
+            raise AirflowFailException(
+                f"Athena scanned {scanned / 1e9:,.1f} GB for this run, more than max_scanned_gb allows "
+                f"({self.max_scanned_gb}; query {queries}): ask for a shorter interval, or raise max_scanned_gb. "
+                "A limit of the Athena workgroup stops such a query before it costs"
+            )
 
 
 class FailureNotifier(SnsNotifier):
@@ -117,32 +129,3 @@ def within_xcom(table: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _remedy(error: Exception) -> tuple[str, bool]:
-    state = _sqlstate(error)
-    for prefix, remedy, retry in _REMEDIES:
-        if state.startswith(prefix):
-            return remedy, retry
-    if state:
-        return "the warehouse refused the statement", False
-    if type(error).__module__.split(".")[0] in ("redshift_connector", "psycopg", "psycopg2") or isinstance(
-        error, OSError
-    ):
-        return _UNREACHABLE, True
-    return "the query failed", True
-
-
-def _sqlstate(error: Exception) -> str:
-    """SQLSTATE of a driver's error, '' where it has none: psycopg has an attribute, redshift_connector a dict."""
-    details = error.args[0] if error.args else None
-    if isinstance(details, dict):
-        return str(details.get("C", ""))
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state or next((state for text, state in _REFUSALS.items() if re.search(text, str(error))), "")
-
-
-def _brief(error: Exception) -> str:
-    details = error.args[0] if error.args else None
-    text = str(details.get("M", json.dumps(details, default=str))) if isinstance(details, dict) else str(error)
-    return f"{type(error).__name__}: {text.strip()}"

@@ -30,10 +30,12 @@ from pydantic_core import ErrorDetails
 
 from redshift_auth_alert.errors import SettingsError
 from redshift_auth_alert.selection import COLUMNS, Ignore, OwnThreshold, Selector
+from redshift_auth_alert.sources import SOURCES
 
 GroupColumn = Literal["remote_host", "user_name", "database_name"]
 Count = Literal["failures", "distinct user_name", "distinct remote_host", "distinct database_name"]
-Source = Literal["stl_connection_log", "sys_connection_log"]
+ClusterLog = Literal["stl_connection_log", "sys_connection_log"]
+SourceName = Literal["stl_connection_log", "sys_connection_log", "audit_log_s3", "cloudtrail", "auto"]
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?"
 _CONNECTION_IDS = "1 to 250 letters, digits, '_', '.' and '-'"
@@ -107,11 +109,30 @@ class Settings(BaseModel):
         valid="1 to 40 printable ASCII characters",
         description="Name of the environment in the message's subject.",
     )
-    source: Source = _per_run("stl_connection_log", description="The connection log to read; Serverless has only sys.")
+    source: SourceName = _per_run(
+        "stl_connection_log", description="The log to read, see 'Sources'; Serverless has only sys_connection_log."
+    )
     conn_id: ConnectionId = _per_run(
         "redshift_default",
         valid=_CONNECTION_IDS,
         description="Airflow connection to the warehouse: type redshift or postgres.",
+    )
+    athena_conn_id: Annotated[ConnectionId | None, Field(validate_default=True)] = _per_run(
+        None, valid=_CONNECTION_IDS, description="Airflow connection of type athena, for the logs in S3."
+    )
+    cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")] | None = _per_run(
+        None,
+        valid="a cluster's (or workgroup's) identifier",
+        description="Of the logs in S3 read only this cluster's; without it all that the table holds.",
+    )
+    auto_recent: ClusterLog = _monitor_only(
+        "stl_connection_log", description="What source auto reads for intervals that lie within retention_days."
+    )
+    retention_days: int = _monitor_only(
+        6, ge=1, le=7, description="How far back from the run source auto relies on the cluster's own log."
+    )
+    max_scanned_gb: int = _per_run(
+        10, ge=1, le=100_000, description="A run whose Athena query scanned more GB (10^9 bytes) fails."
     )
     aws_conn_id: ConnectionId = _monitor_only(
         "aws_default", valid=_CONNECTION_IDS, description="Airflow connection used to publish to SNS."
@@ -183,6 +204,14 @@ class Settings(BaseModel):
     )
     dry_run: bool = _per_run(default=False, description="Evaluate and log the full message, but publish nothing.")
 
+    @field_validator("athena_conn_id")
+    @classmethod
+    def _reads_s3_through_athena(cls, value: str | None, others: ValidationInfo) -> str | None:
+        source = others.data.get("source")
+        if value is None and source in SOURCES and SOURCES[source].delivered:
+            raise ValueError(f"source {source} is read through Athena; name the connection to it")
+        return value
+
     @field_validator("count")
     @classmethod
     def _counts_what_can_differ(cls, value: str, others: ValidationInfo) -> str:
@@ -235,6 +264,22 @@ class Settings(BaseModel):
             )
         refuse(where, problems)
         return validated(RunSettings, own | given, where)
+
+    @property
+    def read_through(self) -> str:
+        """Id of the Airflow connection that ``source`` is read through."""
+        through_athena = self.source in SOURCES and SOURCES[self.source].delivered
+        return self.athena_conn_id if through_athena and self.athena_conn_id else self.conn_id
+
+    def scheduling_problems(self) -> list[str]:
+        """Say what keeps runs from being scheduled with these settings, though one may be triggered with them."""
+        source = SOURCES.get(self.source)
+        if source is None or self.settle_minutes >= source.settle_minutes:
+            return []
+        return [
+            f"settle_minutes is {self.settle_minutes}: too soon for source {self.source}, as {source.settles}; "
+            f"valid: an integer from {source.settle_minutes} to 1440"
+        ]
 
 
 class RunSettings(Settings):

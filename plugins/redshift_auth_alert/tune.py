@@ -29,14 +29,15 @@ from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.forms.text import name
 from redshift_auth_alert.interval import Interval
 from redshift_auth_alert.monitors import DAG_ID, Monitor, load_monitors
-from redshift_auth_alert.operators import explained_errors, fetch_table
+from redshift_auth_alert.operators import fetch_table
+from redshift_auth_alert.remedies import explained_errors
 from redshift_auth_alert.selection import select
 from redshift_auth_alert.statement import statement
 
 THRESHOLDS = (5, 10, 20, 50, 100)
 REMIND_EVERY_MINUTES = 240
 GROUPS_SHOWN = 10
-Query = Callable[[str], dict[str, list[Any]]]
+Query = Callable[[str, str], dict[str, list[Any]]]
 
 
 @dataclass
@@ -62,10 +63,13 @@ def past_intervals(schedule: str, until: datetime, days: int) -> list[Interval]:
 
 
 def tally(monitor: Monitor, intervals: Iterable[Interval], query: Query, include: Path) -> Tally:
-    """Run the statement over each interval and count what each threshold would have told."""
+    """Run the statement over each interval and count what each threshold would have told.
+
+    ``query`` takes the id of the connection and the statement.
+    """
     own = monitor.settings
     remind = own.remind_every_minutes or REMIND_EVERY_MINUTES
-    found = Tally([], remind)
+    found, now = Tally([], remind), datetime.now(UTC)
     changed = {"remind_every_minutes": None, "notify_when_over": False, "max_groups": 100}
     settings = own.for_run({}).model_copy(update=changed)
     for interval in intervals:
@@ -73,8 +77,8 @@ def tally(monitor: Monitor, intervals: Iterable[Interval], query: Query, include
         if day not in found.days:
             found.days.append(day)
         found.intervals += 1
-        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS)
-        table = query(statement(run, include))
+        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS).with_source(now)
+        table = query(run.settings.read_through, statement(run, include))
         for threshold in THRESHOLDS:
             tried = replace(run, settings=settings.model_copy(update={"threshold": threshold}))
             reminding = replace(tried, settings=tried.settings.model_copy(update={"remind_every_minutes": remind}))
@@ -128,14 +132,10 @@ def _both(found: Tally, days: Iterable[date], threshold: int) -> str:
     )
 
 
-def connection_query(conn_id: str) -> Query:
-    """Return what runs a statement over the Airflow connection ``conn_id``, with errors that say what to mend."""
-
-    def query(sql: str) -> dict[str, list[Any]]:
-        with explained_errors(conn_id):
-            return dict(BaseHook.get_connection(conn_id).get_hook().run(sql, handler=fetch_table))
-
-    return query
+def query_connection(conn_id: str, sql: str) -> dict[str, list[Any]]:
+    """Run a statement over the Airflow connection ``conn_id``, with errors that say what to mend."""
+    with explained_errors(conn_id):
+        return dict(BaseHook.get_connection(conn_id).get_hook().run(sql, handler=fetch_table))
 
 
 def find_monitor(include: Path, dag_id: str) -> Monitor:
@@ -155,7 +155,7 @@ def tune(include: Path, dag_id: str, *, days: int, until: datetime | None, conso
     end = until or datetime.now(UTC) - timedelta(minutes=monitor.settings.settle_minutes)
     intervals = past_intervals(monitor.settings.schedule, end.astimezone(UTC), days)
     progress = track(intervals, description="Intervals", console=console, transient=True)
-    found = tally(monitor, progress, connection_query(monitor.settings.conn_id), include)
+    found = tally(monitor, progress, query_connection, include)
     show(found, monitor, console)
     return found
 

@@ -49,6 +49,7 @@ def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> di
             "data_interval_start": None,
             "data_interval_end": None,
             "run_after": NOON,
+            "start_date": NOON,
             "conf": dict(conf or {}),
         }
         | facts
@@ -245,7 +246,7 @@ bag = DagBag(sys.argv[1])
 from airflow import plugins_manager
 loaded = sorted(name for name in sys.modules if name in {"settings", "interval", "breaches", "message", "operators"})
 print(json.dumps({
-    "dags": {dag_id: "coverage AS" in dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()},
+    "dags": {dag_id: "breaching AS" in dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()},
     "errors": bag.import_errors, "pandas": "pandas" in sys.modules, "numpy": "numpy" in sys.modules, "bare": loaded,
 }))
 """

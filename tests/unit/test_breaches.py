@@ -15,7 +15,13 @@ def iso(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat()
 
 
-COVERAGE = {"oldest_event_at": iso(NOON - DAY), "newest_event_at": iso(NOON + DAY), "shows_others": 1}
+COVERAGE = {
+    "source": "stl_connection_log",
+    "unreadable_lines": 0,
+    "oldest_event_at": iso(NOON - DAY),
+    "newest_event_at": iso(NOON + DAY),
+    "shows_others": 1,
+}
 TOTALS = (
     "new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups", "over_groups", "ignored_groups",
     "unchecked_groups",
@@ -53,7 +59,7 @@ def judged(*rows: dict[str, Any], **settings: Any) -> Verdict:
 
 def test_nobody_breached() -> None:
     verdict = judged(quiet())
-    assert (verdict.to_tell, verdict.told_groups, verdict.coverage) == ((), 0, Coverage("seen"))
+    assert (verdict.to_tell, verdict.told_groups, verdict.coverage) == ((), 0, Coverage("stl_connection_log", "seen"))
 
 
 @pytest.mark.parametrize(("count", "breaches"), [(9, 0), (10, 1), (11, 1)])
@@ -142,6 +148,5 @@ def test_what_is_unseen_says_why_and_what_to_do(coverage: dict[str, Any], says: 
 
 def test_what_is_partly_seen_says_from_when_on() -> None:
     found = judged(quiet(oldest_event_at=iso(NOON + timedelta(minutes=3)))).coverage
-    assert found == Coverage(
-        "partial", "STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00 UTC on only", NOON + timedelta(minutes=3)
-    )
+    reason = "STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00 UTC on only"
+    assert found == Coverage("stl_connection_log", "partial", reason)

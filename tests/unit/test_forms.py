@@ -25,9 +25,10 @@ GATEWAY = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(202
 CLOSING = make_breach(failures=0, parts=(0,) * 12, ongoing=True, over=True, first_failure_at=None, last_failure_at=None,
                       first_breach_at=None, last_breach_at=NOON - 5 * MINUTE, users_tried=0, top_users=())  # fmt: skip
 OVER = {"to_tell": (), "closing": (CLOSING,), "new_groups": 0, "over_groups": 1}
+PARTIAL = Coverage("stl_connection_log", "partial", "from 12:03 on only", unreadable_lines=2)
 FULL = {
     "critical_groups": 1, "held_back_groups": 2, "ongoing_groups": 3, "ignored": (make_breach(entry=GATEWAY),),
-    "ignored_groups": 7, "unchecked_groups": 4, "coverage": Coverage("partial", "from 12:03 on only", NOON),
+    "ignored_groups": 7, "unchecked_groups": 4, "coverage": PARTIAL,
 }  # fmt: skip
 GOT_IN = make_breach(got_in=Login(NOON + 10 * MINUTE, "admin"), first_login=Login(NOON + 6 * MINUTE, "etl"))
 

@@ -45,7 +45,7 @@ def make_breach(**facts: Any) -> Breach:
 def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Verdict:
     return Verdict(
         **{
-            "coverage": Coverage("seen"),
+            "coverage": Coverage("stl_connection_log", "seen"),
             "to_tell": breaches,
             "held_back": (),
             "closing": (),
@@ -176,7 +176,7 @@ def test_a_dry_run_says_so() -> None:
 
 
 def test_partial_coverage_is_told() -> None:
-    coverage = Coverage("partial", "the log shows events from noon on only", NOON)
+    coverage = Coverage("stl_connection_log", "partial", "the log shows events from noon on only")
     assert "\nCoverage     partial: the log shows" in alert(verdict={"coverage": coverage}).body
 
 
@@ -239,7 +239,10 @@ def beginnings(body: str) -> list[str]:
 def test_no_line_is_longer_than_78_columns(host: str, user: str) -> None:
     login = Login(NOON, user)
     breach = make_breach(group={"remote_host": host, "database_name": user}, top_users=((user, 9),), got_in=login)
-    verdict = {"critical_groups": 1, "coverage": Coverage("partial", "a reason that takes its time " * 9)}
+    verdict = {
+        "critical_groups": 1,
+        "coverage": Coverage("stl_connection_log", "partial", "a reason that takes its time " * 9),
+    }
     assert max(len(line) for line in alert(breach, verdict=verdict).body.splitlines()) <= 78
 
 

@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 def write(alert: Alert) -> str:
     """Write the alert with as many of the listed groups, a line each, as a chat shows at a glance."""
     verdict, run, listed = alert.verdict, alert.run, alert.listed
-    lines = [*text.opening(verdict, run), f"Interval {run.interval}, source {run.settings.source}"]
+    lines = [*text.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
         lines.append(f"Coverage {verdict.coverage.verdict}: {verdict.coverage.reason}")
     if run.settings.dry_run:

@@ -34,14 +34,18 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "environment": settings.environment,
         "run": {"id": run.run_id, "type": run.run_type, "dry_run": settings.dry_run},
         "interval": _interval(run),
-        "source": settings.source,
+        "source": verdict.coverage.source,
         "settings": {
             "threshold": settings.threshold,
             "window_minutes": settings.window_minutes,
             "group_by": list(settings.group_by),
             "count": settings.count,
         },
-        "coverage": {"verdict": verdict.coverage.verdict, "reason": verdict.coverage.reason or None},
+        "coverage": {
+            "verdict": verdict.coverage.verdict,
+            "reason": verdict.coverage.reason or None,
+            "unreadable_lines": verdict.coverage.unreadable_lines,
+        },
         "groups": {
             "told": verdict.told_groups,
             "new": verdict.new_groups,

@@ -171,7 +171,7 @@ def _head(verdict: Verdict, run: Evaluation) -> str:
         ("Environment", settings.environment),
         ("Monitor", run.monitor),
         *_interval(run),
-        ("Source", settings.source),
+        ("Source", verdict.coverage.source),
     ]
     if run.run_type != "scheduled":
         facts.append(("Run", f"{run.run_type} ({escaped(run.run_id)})"))

@@ -1,0 +1,22 @@
+-- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins. Any event before
+-- the interval does for the oldest, and the newest is looked for in the interval first: one look at the whole log less.
+coverage AS (
+    SELECT
+        1 AS always,
+        COALESCE(
+            (
+                SELECT MIN(occurred_at)
+                FROM (SELECT occurred_at FROM {{ log() }} WHERE occurred_at < {{ start }} LIMIT 1) AS earlier
+            ),
+            (SELECT MIN(occurred_at) FROM {{ log() }})
+        ) AS oldest_event_at,
+        COALESCE(
+            (SELECT MAX(occurred_at) FROM events WHERE occurred_at >= {{ start }}),
+            (SELECT MAX(occurred_at) FROM {{ log() }})
+        ) AS newest_event_at,
+        (
+            SELECT CAST(COUNT(*) AS INTEGER)
+            FROM (SELECT user_name FROM {{ log() }} WHERE user_name <> CURRENT_USER LIMIT 1) AS others
+        ) AS shows_others,
+        0 AS unreadable_lines
+)

@@ -1,0 +1,32 @@
+{#-
+  Provisioned clusters, as far back as audit logging to S3 was on. Read through Athena from the table of
+  setup/audit_log_s3.sql, whose rows are whole lines:
+
+    authentication failure |Mon, 21 May 2018 05:20:10:123|::ffff:10.49.42.138 |49152 |1234|dev |analyst |password |0|…
+
+  Split here and not by the table, because lines have 9 to 21 fields or more, and database and user name are what somebody
+  typed: time and host stand before them, so a `|` or a line break in a name moves neither. The user name ends where an
+  authentication method and a duration follow, and in a line that a line break cut short, with the line; the rest of
+  such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
+-#}
+{%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
+{%- set days = evaluation().scanned_days -%}
+{%- set cluster = evaluation().settings.cluster -%}
+SELECT
+    {{ field(1) }} AS event,
+    TRY(
+        DATE_PARSE(
+            REGEXP_EXTRACT(line, '^[^|]*[|]\s*\w+, (\d+ \w+ \d+ [\d:]+)\s*[|][^|]*[|]', 1), '%d %b %Y %H:%i:%s:%f'
+        )
+    ) AS occurred_at,
+    TRIM({{ field(3) }}) AS remote_address,
+    COALESCE(
+        NULLIF(RTRIM(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}(.*?)[|][^|]*[|]\s*\d+\s*(?:[|]|$)', 1)), ''),
+        {{ field(7) }}
+    ) AS user_name,
+    {{ field(6) }} AS database_name
+FROM redshift_audit_log
+WHERE
+    day BETWEEN '{{ days[0].strftime("%Y/%m/%d") }}' AND '{{ days[1].strftime("%Y/%m/%d") }}'
+    AND STRPOS("$path", '_{{ cluster ~ "_" if cluster }}connectionlog_') > 0
+    AND line <> ''

@@ -1,0 +1,39 @@
+{#-
+  Who asked AWS for credentials to a cluster or a workgroup, and was refused or not: the sign-in by IAM, of which only
+  what was granted can reach the connection log. Read through Athena from the table of setup/cloudtrail.sql.
+
+  The user is the database user that was asked for, else, as Redshift names them, the IAM user or role that asked; a
+  refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. All other
+  calls are there to show what the log covers.
+-#}
+{%- set days = evaluation().scanned_days -%}
+{%- set cluster = evaluation().settings.cluster -%}
+SELECT
+    CASE
+        WHEN eventsource NOT IN ('redshift.amazonaws.com', 'redshift-serverless.amazonaws.com') THEN eventname
+        WHEN eventname NOT IN ('GetClusterCredentials', 'GetClusterCredentialsWithIAM', 'GetCredentials') THEN eventname
+        {%- if cluster %}
+        WHEN
+            COALESCE(
+                JSON_EXTRACT_SCALAR(requestparameters, '$.clusterIdentifier'),
+                JSON_EXTRACT_SCALAR(requestparameters, '$.workgroupName'),
+                '{{ cluster }}'
+            ) <> '{{ cluster }}'
+            THEN eventname
+        {%- endif %}
+        WHEN errorcode IS NULL THEN 'authenticated'
+        ELSE 'authentication failure'
+    END AS event,
+    TRY(DATE_PARSE(eventtime, '%Y-%m-%dT%H:%i:%sZ')) AS occurred_at,
+    COALESCE(TRIM(sourceipaddress), '') AS remote_address,
+    COALESCE(
+        JSON_EXTRACT_SCALAR(requestparameters, '$.dbUser'),
+        'IAMR:' || useridentity.sessioncontext.sessionissuer.username,
+        'IAM:' || useridentity.username,
+        useridentity.arn,
+        ''
+    ) AS user_name,
+    COALESCE(JSON_EXTRACT_SCALAR(requestparameters, '$.dbName'), '') AS database_name
+FROM redshift_cloudtrail
+WHERE
+    day BETWEEN '{{ days[0].strftime("%Y/%m/%d") }}' AND '{{ days[1].strftime("%Y/%m/%d") }}'

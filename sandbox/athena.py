@@ -1,0 +1,316 @@
+"""The local Athena: moto's, whose queries are answered by DuckDB from the files in the local S3.
+
+A query is translated from Athena's dialect to DuckDB's. The tables are those of the DDL that was run, with their
+partition projection: as in Athena, only files of the days that the query's WHERE leaves are listed and read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+import duckdb
+import sqlglot
+from moto.athena.models import AthenaBackend
+from moto.athena.responses import AthenaResponse
+from moto.core.exceptions import JsonRESTError
+from sqlglot import exp
+
+PAGE = 1_000
+_TYPES = {"INTEGER": "integer", "BIGINT": "bigint", "TIMESTAMP": "timestamp", "BOOLEAN": "boolean"}
+_LIST_FILES = Callable[[str], list[tuple[str, Path]]]
+
+
+class QueryFailedError(Exception):
+    """A query that ended as FAILED or CANCELLED, with Athena's reason."""
+
+    def __init__(self, reason: str, state: str = "FAILED") -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a query returned: columns with Athena's types, rows, and the files that it read with their size."""
+
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    partitions: set[str] = field(default_factory=set)
+    scanned_bytes: int = 0
+
+
+@dataclass
+class Table:
+    """An external table: its columns for DuckDB, and where its partitions' files are."""
+
+    columns: dict[str, str]
+    partitioned_by: list[str]
+    properties: dict[str, str]
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether a row is a line of text, else a record of a JSON file of CloudTrail's."""
+        return list(self.columns) == ["line"]
+
+    def partitions(self, condition: str) -> list[dict[str, str]]:
+        """Return the projected partitions that meet ``condition``, as values by column."""
+        projected = " CROSS JOIN ".join(f"(SELECT unnest(?) AS {column})" for column in self.partitioned_by)
+        values = [self._projected(column) for column in self.partitioned_by]
+        with duckdb.connect() as duck:
+            kept = duck.execute(f"SELECT * FROM {projected} WHERE {condition}", values).fetchall()
+        return [dict(zip(self.partitioned_by, row, strict=True)) for row in kept]
+
+    def location(self, partition: dict[str, str]) -> str:
+        """Return the prefix of a partition's files."""
+        location = self.properties["storage.location.template"]
+        for column, value in partition.items():
+            location = location.replace(f"${{{column}}}", value)
+        return location
+
+    def _projected(self, column: str) -> list[str]:
+        def of(what: str) -> str:
+            return self.properties[f"projection.{column}.{what}"]
+
+        if of("type") == "enum":
+            return of("values").split(",")
+        first = date(*map(int, of("range").split(",")[0].split("/")))
+        days = (date.today() - first).days + 2  # noqa: DTZ011 -- NOW+1DAYS
+        return [f"{first + timedelta(days=day):%Y/%m/%d}" for day in range(days)]
+
+
+class Engine:
+    """Runs statements over external tables; ``list_files`` returns uri and local copy of each file of a prefix."""
+
+    def __init__(self, list_files: _LIST_FILES) -> None:
+        self._list_files = list_files
+        self.tables: dict[str, Table] = {}
+
+    def run(self, sql: str) -> Result:
+        """Run one statement; raise QueryFailedError with a reason in Athena's words."""
+        try:
+            tree = sqlglot.parse_one(sql, read="athena")
+        except sqlglot.ParseError as error:
+            raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
+        if isinstance(tree, exp.Create):
+            self.tables[tree.this.this.name] = _table(tree)
+            return Result()
+        partitions: set[str] = set()
+        sizes = 0
+        with duckdb.connect() as duck:
+            for number, table in enumerate(self._external(tree)):
+                locations = self._prune(table)
+                partitions |= set(locations)
+                files = [each for location in locations for each in self._list_files(location)]
+                sizes += sum(path.stat().st_size for _, path in files)
+                view = f"scan_{number}"
+                _create_view(duck, view, self.tables[table.name], files)
+                table.set("this", exp.to_identifier(view))
+            try:
+                cursor = duck.execute(tree.sql("duckdb"))
+                columns = [(name, _TYPES.get(str(kind), "varchar")) for name, kind, *_ in cursor.description]
+                return Result(columns, cursor.fetchall(), partitions, sizes)
+            except duckdb.IOException as error:
+                raise QueryFailedError(f"HIVE_CURSOR_ERROR: Failed to read file: {error}") from error
+            except duckdb.Error as error:
+                raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
+
+    def _external(self, tree: exp.Expr) -> list[exp.Table]:
+        ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+        tables = [table for table in tree.find_all(exp.Table) if table.name and table.name not in ctes]
+        for table in tables:
+            if table.name not in self.tables:
+                raise QueryFailedError(
+                    f"TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.logs.{table.name}' does not exist"
+                )
+        return tables
+
+    def _prune(self, table: exp.Table) -> list[str]:
+        """Return the locations that the conditions on partition columns leave, and take these out of the query."""
+        known = self.tables[table.name]
+        select = table.find_ancestor(exp.Select)
+        where = select and select.args.get("where")
+        conditions = []
+        for condition in list(where.this.flatten()) if where else []:
+            columns = {column.name for column in condition.find_all(exp.Column)}
+            if columns and columns <= set(known.partitioned_by):
+                conditions.append(condition.sql("duckdb"))
+                condition.replace(exp.true())
+        return [known.location(each) for each in known.partitions(" AND ".join(conditions) or "TRUE")]
+
+
+def _table(create: exp.Create) -> Table:
+    properties = create.args["properties"].expressions
+    partitioned = next(each.this for each in properties if isinstance(each, exp.PartitionedByProperty))
+    return Table(
+        {column.name: column.kind.sql("duckdb") for column in create.this.expressions},
+        [column.name for column in partitioned.expressions],
+        {each.this.name: each.args["value"].name for each in properties if type(each) is exp.Property},
+    )
+
+
+def _create_view(duck: duckdb.DuckDBPyConnection, name: str, table: Table, files: list[tuple[str, Path]]) -> None:
+    columns = ", ".join(f"'{column}': '{kind}'" for column, kind in table.columns.items())
+    paths = [str(path) for _, path in files]
+    if not files:
+        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in table.columns.items())
+        duck.execute(f"""CREATE VIEW {name} AS SELECT {empty}, '' AS "$path" WHERE FALSE""")
+        return
+    how = (
+        "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, strict_mode = false, "
+        "compression = 'gzip'"
+        if table.of_lines
+        else "format = 'newline_delimited', compression = 'uncompressed'"
+    )
+    reader = "read_csv" if table.of_lines else "read_json"
+    duck.execute(
+        f"""CREATE VIEW {name} AS SELECT {", ".join(table.columns)}, filename AS "$path" """
+        f"FROM {reader}({paths}, columns = {{{columns}}}, filename = true, {how})"
+    )
+
+
+def local_copy(content: bytes, path: Path) -> bool:
+    """Write a file of S3 so that DuckDB reads it as Athena does; tell whether there is anything in it.
+
+    Bytes that are no UTF-8 are replaced, an array of CloudTrail's records becomes lines; what is no whole gzip stays as
+    it is, for the query to fail on.
+    """
+    if not content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        text = gzip.decompress(content)
+    except (EOFError, OSError):
+        path.write_bytes(content)
+        return True
+    if path.name.endswith(".json.gz"):
+        records = json.loads(text)["Records"]
+        path.write_text("".join(json.dumps(_lower(record)) + "\n" for record in records))
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        content = gzip.compress(text.decode(errors="replace").encode(), compresslevel=1)
+    path.write_bytes(content)
+    return True
+
+
+def _lower(record: dict[str, Any]) -> dict[str, Any]:
+    """Lower the names of a record's fields, as the tables name them; what a field holds as JSON text stays as it is."""
+    return {
+        name.lower(): _lower(value) if isinstance(value, dict) and name != "requestParameters" else value
+        for name, value in record.items()
+    }
+
+
+@dataclass
+class Athena:
+    """The running stand-in. ``refusals`` are errors that the next calls to start a query get: code and message."""
+
+    engine: Engine
+    results: dict[str, Future[Result]] = field(default_factory=dict)
+    refusals: deque[tuple[str, str]] = field(default_factory=deque)
+
+    def partitions(self) -> list[set[str]]:
+        """Locations that each query so far has read, in the order in which they were started."""
+        return [future.result().partitions for future in self.results.values()]
+
+
+@contextlib.contextmanager
+def answering_queries(s3: Any) -> Iterator[Athena]:
+    """Answer the queries to moto's Athena until the end of the block, from the files that the client ``s3`` sees."""
+    with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-s3-") as folder, ThreadPoolExecutor(2) as workers:
+        athena = Athena(Engine(_from_s3(s3, Path(folder))))
+        start = AthenaBackend.start_query_execution
+
+        def started(backend: AthenaBackend, query: str, *rest: Any, **named: Any) -> str:
+            if athena.refusals:
+                raise JsonRESTError(*athena.refusals.popleft())
+            query_id = str(start(backend, query, *rest, **named))
+            athena.results[query_id] = workers.submit(athena.engine.run, query)
+            return query_id
+
+        def status(response: AthenaResponse) -> str:
+            answer = json.loads(get_execution(response))
+            execution = answer["QueryExecution"]
+            result = athena.results[execution["QueryExecutionId"]]
+            execution["Status"]["State"] = "RUNNING"
+            if result.done() and (error := result.exception()):
+                execution["Status"] |= {"State": getattr(error, "state", "FAILED"), "StateChangeReason": str(error)}
+            elif result.done():
+                execution["Status"]["State"] = "SUCCEEDED"
+                execution["Statistics"]["DataScannedInBytes"] = result.result().scanned_bytes
+            return json.dumps(answer)
+
+        def results(response: AthenaResponse) -> str:
+            query_id = response._get_param("QueryExecutionId")
+            if query_id not in athena.results:
+                _gone(query_id)
+            first = int(response._get_param("NextToken") or 0)
+            return json.dumps(_page(athena.results[query_id].result(), first))
+
+        get_execution = AthenaResponse.get_query_execution
+        with (
+            patch.object(AthenaBackend, "start_query_execution", started),
+            patch.object(AthenaResponse, "get_query_execution", status),
+            patch.object(AthenaResponse, "get_query_results", results),
+        ):
+            yield athena
+
+
+def _gone(query_id: str) -> NoReturn:
+    raise JsonRESTError("InvalidRequestException", f"Could not find results of query {query_id}")
+
+
+def _page(result: Result, first: int) -> dict[str, Any]:
+    header = [tuple(name for name, _ in result.columns)] if first == 0 and result.columns else []
+    rows = header + result.rows[first : first + PAGE - len(header)]
+    following = first + len(rows) - len(header)
+    answer = {
+        "ResultSet": {
+            "Rows": [{"Data": [_datum(value) for value in row]} for row in rows],
+            "ResultSetMetadata": {
+                "ColumnInfo": [
+                    {"CatalogName": "hive", "Name": name, "Label": name, "Type": kind} for name, kind in result.columns
+                ]
+            },
+        }
+    }
+    return answer | ({"NextToken": str(following)} if following < len(result.rows) else {})
+
+
+def _datum(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if hasattr(value, "isoformat"):
+        return {"VarCharValue": value.isoformat(" ", "milliseconds")}
+    return {"VarCharValue": str(value)}
+
+
+def _from_s3(s3: Any, folder: Path) -> _LIST_FILES:
+    copies: dict[tuple[str, str], Path | None] = {}
+
+    def list_files(uri: str) -> list[tuple[str, Path]]:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        found = []
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for each in page.get("Contents", []):
+                version = (each["Key"], each["ETag"])
+                if version not in copies:
+                    content = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+                    path = folder / bucket / each["Key"]
+                    copies[version] = path if local_copy(content, path) else None
+                if path := copies[version]:
+                    found.append((f"s3://{bucket}/{each['Key']}", path))
+        return found
+
+    return list_files
