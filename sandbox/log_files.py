@@ -8,9 +8,11 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sandbox.aws import REGION
 
+ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "123456789012"
 CLUSTER = "analytics"
 FAILURE, LOGIN = "authentication failure", "authenticated"
@@ -33,6 +35,14 @@ class ConnectionEvent:
 
 
 File = tuple[str, bytes]
+
+
+def setup_statement(source: str, bucket: str) -> str:
+    """Return the DDL of the table that ``source`` reads, for the logs of a bucket here."""
+    ddl = (ROOT / "include" / "sql" / "setup" / f"{source}.sql").read_text()
+    for placeholder, value in {"<bucket>": bucket, "<account>": ACCOUNT, "<region>": REGION}.items():
+        ddl = ddl.replace(placeholder, value)
+    return ddl
 
 
 def audit_log_files(events: Iterable[ConnectionEvent], cluster: str = CLUSTER) -> Iterator[File]:
@@ -71,7 +81,8 @@ def _audit_key(cluster: str, log: str, at: datetime) -> str:
 
 def _line(event: ConnectionEvent, *, today: bool) -> str:
     at = f"{event.at:%a, %d %b %Y %H:%M:%S}:{event.at.microsecond // 1000:03}"
-    names = [f"::ffff:{event.remote_host}", "50000", "1234", event.database_name, event.user_name]
+    mapped = "::ffff:" if "." in event.remote_host else ""
+    names = [mapped + event.remote_host, "50000", "1234", event.database_name, event.user_name]
     rest = _TODAYS_FIELDS if today else _OLD_FIELDS
     return "|".join([f"{event.kind} ", at, *(f"{field} " for field in [*names, *rest])]) + "\n"
 

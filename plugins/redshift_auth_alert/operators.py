@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from redshift_auth_alert.remedies import check_connection_type, explained_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 MAX_TABLE_BYTES = 250_000
 Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
@@ -76,7 +79,7 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
     def _account(self, scanned: int, context: Context) -> None:
         queries = ", ".join(self._queries)
-        self.log.info("Athena scanned %s bytes (query %s)", f"{scanned:,}", queries)
+        log.info("Athena scanned %s bytes (query %s)", f"{scanned:,}", queries)
         context["ti"].xcom_push(key="scanned_bytes", value=scanned)
         if self.max_scanned_gb and scanned > float(self.max_scanned_gb) * 1e9:
             raise AirflowFailException(
