@@ -5,13 +5,16 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo up test check format bench tune lock readme clean
+.PHONY: help demo demo-history up test check format bench tune lock readme clean
 
 help:  ## say what there is
-	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(READY)  ## real failed logins in, one alert out
 	@$(BIN)/python -m sandbox demo
+
+demo-history: $(READY)  ## thirty days of logs in S3, one backfill, the alerts found
+	@$(BIN)/python -m sandbox history
 
 up: $(READY)  ## the sandbox with Airflow's pages, until interrupted
 	@$(BIN)/python -m sandbox up

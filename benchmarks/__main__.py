@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import detection, statement, tasks
+from benchmarks import detection, history, statement, tasks
 from benchmarks.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +38,7 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "elastalert": detection.against_elastalert,
     "check": tasks.check_against_the_lambda,
     "million": tasks.a_million_hosts,
+    "history": history.backfill,
     "demo": demo,
     "test": test,
 }

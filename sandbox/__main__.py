@@ -1,4 +1,4 @@
-"""``python -m sandbox demo`` and ``python -m sandbox up``."""
+"""``python -m sandbox demo``, ``history`` and ``up``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sandbox.aws import Cloud, Mail, running_cloud
+from sandbox.history import history
 from sandbox.mwaa import DAG_ID, ROOT, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import DATABASE, Warehouse, login, running_warehouse
 
@@ -27,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=sys.modules["sandbox"].__doc__)
     commands = parser.add_subparsers(required=True)
     commands.add_parser("demo", help="real failed logins in, one alert out").set_defaults(run=demo)
+    commands.add_parser("history", help="thirty days of logs in S3, one backfill").set_defaults(run=history)
     commands.add_parser("up", help="run until interrupted").set_defaults(run=up)
     fail_command = commands.add_parser("fail", help="fail ten logins at a running sandbox")
     fail_command.add_argument("port", type=int, help="port of the local Redshift, as make up prints it")

@@ -104,25 +104,33 @@ class Engine:
         if isinstance(tree, exp.Create):
             self.tables[tree.this.this.name] = _table(tree)
             return Result()
-        partitions: set[str] = set()
-        sizes = 0
         with duckdb.connect() as duck:
-            for number, table in enumerate(self._external(tree)):
-                locations = self._prune(table)
-                partitions |= set(locations)
-                files = [each for location in locations for each in self._list_files(location)]
-                sizes += sum(path.stat().st_size for _, path in files)
-                view = f"scan_{number}"
-                _create_view(duck, view, self.tables[table.name], files)
-                table.set("this", exp.to_identifier(view))
+            translated, partitions, size = self.translate(tree, duck)
             try:
-                cursor = duck.execute(tree.sql("duckdb"))
+                cursor = duck.execute(translated)
                 columns = [(name, _TYPES.get(str(kind), "varchar")) for name, kind, *_ in cursor.description]
-                return Result(columns, cursor.fetchall(), partitions, sizes)
+                return Result(columns, cursor.fetchall(), partitions, size)
             except duckdb.IOException as error:
                 raise QueryFailedError(f"HIVE_CURSOR_ERROR: Failed to read file: {error}") from error
             except duckdb.Error as error:
                 raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
+
+    def translate(self, tree: exp.Expr, duck: duckdb.DuckDBPyConnection) -> tuple[str, set[str], int]:
+        """Return a parsed query for DuckDB, the locations that it reads, and the size of their files in bytes.
+
+        In ``duck``, views of the files are made, which the query for DuckDB names.
+        """
+        partitions: set[str] = set()
+        size = 0
+        for number, table in enumerate(self._external(tree)):
+            locations = self._prune(table)
+            partitions |= set(locations)
+            files = [each for location in locations for each in self._list_files(location)]
+            size += sum(path.stat().st_size for _, path in files)
+            view = f"scan_{number}"
+            _create_view(duck, view, self.tables[table.name], files)
+            table.set("this", exp.to_identifier(view))
+        return tree.sql("duckdb"), partitions, size
 
     def _external(self, tree: exp.Expr) -> list[exp.Table]:
         ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
@@ -270,24 +278,12 @@ def _page(result: Result, first: int) -> dict[str, Any]:
     header = [tuple(name for name, _ in result.columns)] if first == 0 and result.columns else []
     rows = header + result.rows[first : first + PAGE - len(header)]
     following = first + len(rows) - len(header)
-    answer = {
+    unknown = {"CatalogName": "hive", "Precision": 0, "Scale": 0, "Nullable": "UNKNOWN", "CaseSensitive": True}
+    columns = [{"Name": name, "Label": name, "Type": kind} | unknown for name, kind in result.columns]
+    answer: dict[str, Any] = {
         "ResultSet": {
             "Rows": [{"Data": [_datum(value) for value in row]} for row in rows],
-            "ResultSetMetadata": {
-                "ColumnInfo": [
-                    {
-                        "CatalogName": "hive",
-                        "Name": name,
-                        "Label": name,
-                        "Type": kind,
-                        "Precision": 0,
-                        "Scale": 0,
-                        "Nullable": "UNKNOWN",
-                        "CaseSensitive": kind == "varchar",
-                    }
-                    for name, kind in result.columns
-                ]  # fmt: skip
-            },
+            "ResultSetMetadata": {"ColumnInfo": columns},
         }
     }
     return answer | ({"NextToken": str(following)} if following < len(result.rows) else {})

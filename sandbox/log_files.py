@@ -66,15 +66,16 @@ def audit_log_files(events: Iterable[ConnectionEvent], cluster: str = CLUSTER) -
         if ripe:
             content = _gzipped("".join(_line(event, today=number % 2 == 1) for event in ripe))
             late = _LATE_BY + timedelta(minutes=1) if number % 5 == 4 else timedelta()
-            yield _audit_key(cluster, "connectionlog", delivery + late), content
+            yield audit_log_key(delivery + late, cluster=cluster), content
             yield (
-                _audit_key(cluster, "userlog", delivery),
+                audit_log_key(delivery, "userlog", cluster),
                 _gzipped("100 |alice |||alter |||||1|2|3|4\n"),
             )
         delivery += _HOUR
 
 
-def _audit_key(cluster: str, log: str, at: datetime) -> str:
+def audit_log_key(at: datetime, log: str = "connectionlog", cluster: str = CLUSTER) -> str:
+    """Return the key of the file that was written at ``at``."""
     folder = f"AWSLogs/{ACCOUNT}/redshift/{REGION}/{at:%Y/%m/%d}"
     return f"{folder}/{ACCOUNT}_redshift_{REGION}_{cluster}_{log}_{at:%Y-%m-%dT%H:%M}.gz"
 

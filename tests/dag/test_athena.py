@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import tenacity
@@ -22,6 +23,7 @@ from sandbox.log_files import FAILURE, ConnectionEvent, audit_log_files, setup_s
 from tests.conftest import NOON, make_run, render_statement
 
 START = NOON.replace(tzinfo=None)
+RETRIED, FINAL = AirflowException, AirflowFailException
 SETUP = setup_statement("audit_log_s3", "logs")
 
 
@@ -130,33 +132,30 @@ def test_a_run_that_scanned_more_than_allowed_fails_for_good(connection: Any, sc
 
 
 @pytest.mark.parametrize(
-    ("reason", "state", "says", "again"),
+    ("failure", "says", "kind"),
     [
-        ("SYNTAX_ERROR: line 1:8: mismatched input", "FAILED", "Athena refused the statement", False),
-        ("COLUMN_NOT_FOUND: line 1:8: Column 'x'", "FAILED", "Athena refused the statement", False),
-        ("SCHEMA_NOT_FOUND: Schema 'logs' does not exist", "FAILED", "run include/sql/setup/ in Athena", False),
-        ("Access Denied (Service: Amazon S3; Status Code: 403)", "FAILED", "access is denied: the role needs", False),
-        ("Insufficient permissions to execute the query.", "FAILED", "access is denied: the role needs", False),
-        ("HIVE_BAD_DATA: Error parsing s3://logs/x.gz", "FAILED", "restore the file that the reason names", False),
-        ("Bytes scanned limit was exceeded", "CANCELLED", "the workgroup's limit of scanned bytes stopped", False),
-        ("Query cancelled by user", "CANCELLED", "the query was cancelled", True),
-        ("INTERNAL_ERROR_QUERY_ENGINE", "FAILED", "Athena is throttled or short of resources", True),
-        ("Query exhausted resources at this scale factor", "FAILED", "Athena is throttled or short", True),
-        ("Something new", "FAILED", "the query failed", True),
+        (QueryFailedError("SYNTAX_ERROR: line 1:8: mismatched input"), "Athena refused the statement", FINAL),
+        (QueryFailedError("COLUMN_NOT_FOUND: line 1:8: Column 'x'"), "Athena refused the statement", FINAL),
+        (QueryFailedError("SCHEMA_NOT_FOUND: Schema 'logs' does not exist"), "run include/sql/setup/", FINAL),
+        (QueryFailedError("Access Denied (Status Code: 403)"), "access is denied", FINAL),
+        (QueryFailedError("Insufficient permissions to execute the query."), "access is denied", FINAL),
+        (QueryFailedError("HIVE_BAD_DATA: Error parsing s3://logs/x.gz"), "restore the file", FINAL),
+        (QueryFailedError("Bytes scanned limit was exceeded", "CANCELLED"), "the workgroup's limit", FINAL),
+        (QueryFailedError("Query cancelled by user", "CANCELLED"), "the query was cancelled", RETRIED),
+        (QueryFailedError("INTERNAL_ERROR_QUERY_ENGINE"), "Athena is throttled or short of resources", RETRIED),
+        (QueryFailedError("Query exhausted resources at this scale factor"), "Athena is throttled or short", RETRIED),
+        (QueryFailedError("Something new"), "the query failed", RETRIED),
     ],
 )  # fmt: skip
 def test_a_failed_query_says_athenas_reason_its_id_and_what_to_do(
-    athena: Athena, connection: Any, monkeypatch: pytest.MonkeyPatch, reason: str, state: str, says: str, again: bool
+    athena: Athena, connection: Any, failure: QueryFailedError, says: str, kind: type
 ) -> None:
-    def fail(_sql: str) -> None:
-        raise QueryFailedError(reason, state)
-
-    monkeypatch.setattr(athena.engine, "run", fail)
+    athena.engine.run = Mock(side_effect=failure)  # type: ignore[method-assign]
     with pytest.raises(AirflowException, match="'athena_default': ") as failed:
         execute()
     assert says in str(failed.value)
-    assert f"{reason}; query {next(iter(athena.results))})" in str(failed.value)
-    assert isinstance(failed.value, AirflowFailException) is not again
+    assert f"{failure}; query {next(iter(athena.results))})" in str(failed.value)
+    assert type(failed.value) is kind
 
 
 def test_a_table_that_is_not_there_is_named(athena: Athena, connection: Any) -> None:
@@ -177,19 +176,19 @@ def test_throttling_is_tried_again(athena: Athena, connection: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says", "again"),
+    ("code", "says", "kind"),
     [
-        ("ThrottlingException", "Athena is throttled or short of resources", True),
-        ("AccessDeniedException", "access is denied: the role needs", False),
+        ("ThrottlingException", "Athena is throttled or short of resources", RETRIED),
+        ("AccessDeniedException", "access is denied", FINAL),
     ],
 )
 def test_a_refusal_to_start_the_query_says_what_to_do(
-    athena: Athena, connection: Any, code: str, says: str, again: bool
+    athena: Athena, connection: Any, code: str, says: str, kind: type
 ) -> None:
     athena.refusals.extend([(code, "You may not")] * 100)
     with pytest.raises(AirflowException, match=says) as failed:
         execute()
-    assert isinstance(failed.value, AirflowFailException) is not again
+    assert type(failed.value) is kind
 
 
 def test_a_result_that_is_gone_is_asked_for_again_by_a_retry(

@@ -17,13 +17,16 @@ from typing import Any
 
 import pytest
 
+from sandbox.athena import answering_queries
 from sandbox.aws import Cloud, Mail, running_cloud
+from sandbox.history import athena_connection, deliver, heartbeat
+from sandbox.log_files import FAILURE, ConnectionEvent
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
 from tests.conftest import ROOT, unwrapped
 
 MINUTE = timedelta(minutes=1)
-SETTLED, MISSED, PAST = f"{DAG_ID}__settled", f"{DAG_ID}__missed", f"{DAG_ID}__past"
+SETTLED, MISSED, PAST, MONTH = (f"{DAG_ID}__{name}" for name in ("settled", "missed", "past", "month"))
 NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 A_MOMENT_AGO = (datetime.now(UTC) - 2 * MINUTE).isoformat()
 EVERY_MINUTE = {"schedule": "* * * * *", "threshold": 3, "start_date": A_MOMENT_AGO}
@@ -31,6 +34,9 @@ MONITORS = {
     "default.yaml": monitor_file(environment="manual", start_date=NEVER),
     "settled.yaml": monitor_file(environment="settled", settle_minutes=1, **EVERY_MINUTE),
     "missed.yaml": monitor_file(environment="missed", **EVERY_MINUTE),
+    "month.yaml": monitor_file(
+        environment="month", schedule="0 0 * * *", start_date=NEVER, source="auto", athena_conn_id="athena_default"
+    ),
     "past.yaml": monitor_file(environment="past", schedule="*/30 * * * *", start_date=NEVER),
 }
 
@@ -92,18 +98,19 @@ def span(start: datetime, length: timedelta = MINUTE) -> str:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("airflow")
-    with running_cloud() as cloud, running_warehouse() as warehouse:
+    with running_cloud() as cloud, running_warehouse() as warehouse, answering_queries(cloud.client("s3")):
         wrong = {"conn_type": "redshift", "host": "127.0.0.1", "port": warehouse.port, "login": "auth_monitor",
                  "password": "old", "schema": "dev", "extra": {"ssl": False}}  # fmt: skip
         blind = wrong | {"login": "newcomer", "password": "newcomer"}
         variables = {"AIRFLOW_CONN_WRONG_PASSWORD": json.dumps(wrong), "AIRFLOW_CONN_NO_RIGHTS": json.dumps(blind)}
+        variables |= athena_connection(cloud)
         running = running_airflow(home, warehouse, cloud, MONITORS, scheduler=False, variables=variables)
         with running as airflow:
             world = World(warehouse, cloud, airflow)
             with world.scheduler:
                 world.start_scheduler()
                 shutil.copy(ROOT / "docs" / "examples" / "respond_to_breaches.py", home / "dags")
-                for dag_id in (DAG_ID, SETTLED, MISSED, PAST, "respond_to_breaches"):
+                for dag_id in (DAG_ID, SETTLED, MISSED, PAST, MONTH, "respond_to_breaches"):
                     airflow.unpause(dag_id)
                 yield world
 
@@ -200,6 +207,21 @@ def test_a_backfill_finds_the_burst_that_straddles_two_intervals_once(world: Wor
     assert "\nRun          backfill (" in world.mail("past")[0].body
 
 
+def test_a_backfill_with_source_auto_reads_each_interval_from_the_log_that_reaches_it(world: World) -> None:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight - timedelta(days=ago) for ago in (8, 7, 6, 5, 4)]
+    attack = [days[0].replace(tzinfo=None) + timedelta(hours=12, minutes=minute) for minute in range(10)]
+    forgotten = [ConnectionEvent(FAILURE, at, "192.0.2.8", "admin") for at in attack]
+    deliver(world.cloud, forgotten + heartbeat(attack[0] - timedelta(days=2), attack[0] + timedelta(days=9)))
+    for minute in range(10):
+        world.warehouse.remember_failure(days[-1] + timedelta(hours=12, minutes=minute), "192.0.2.4", "admin")
+    dates = ["--from-date", days[0].isoformat(), "--to-date", days[-1].isoformat()]
+    world.airflow.cli("backfill", "create", "--dag-id", MONTH, *dates)
+    assert [world.wait_for_run_of(MONTH, day)["state"] for day in days] == ["success"] * 5
+    found = [(told(mail)[2], re.findall(r"^Source +(\w+)", mail.body, re.MULTILINE)) for mail in world.mail("month")]
+    assert sorted(found) == [(["192.0.2.4"], ["stl_connection_log"]), (["192.0.2.8"], ["audit_log_s3"])]
+
+
 def test_a_scheduled_run_starts_after_its_settle_delay_and_tells_once(world: World, attacked: datetime) -> None:
     run = world.wait_for_run_of(SETTLED, attacked)
     assert (run["run_type"], run["state"]) == ("scheduled", "success")
@@ -238,7 +260,7 @@ def test_all_the_mail_is_as_expected_none_missing_and_none_twice(world: World, a
             ("ALERT", span(minute), [address]) for address, minute in world.attacks.items()
         )
     assert sorted(mail.subject.split(" Redshift")[0] for mail in world.mails) == sorted([
-        "[ALERT] (by-api)", "[ALERT] (by-cli)", "[ALERT] (past)",
+        "[ALERT] (by-api)", "[ALERT] (by-cli)", "[ALERT] (past)", "[ALERT] (month)", "[ALERT] (month)",
         *["[ALERT] (settled)", "[ALERT] (missed)"] * 2,
         "[FAILED] (manual)", "[FAILED] (wrong-password)", "[FAILED] (no-rights)", "[FAILED] (not-defined)",
     ])  # fmt: skip

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from redshift_auth_alert.breaches import Coverage, judge
 from redshift_auth_alert.selection import select
 from sandbox.athena import QueryFailedError
+from sandbox.history import heartbeat
 from sandbox.log_files import CLUSTER, ConnectionEvent, audit_log_files, cloudtrail_files
 from tests.conftest import NOON, make_run, render_statement
 from tests.sql.oracle import FAILURE, LOGIN, Event, expected
@@ -37,12 +38,6 @@ def logs(tmp_path: Path) -> Logs:
 
 def in_s3(source: str = "audit_log_s3", **settings_in_force: Any) -> Any:
     return make_run(source=source, athena_conn_id="athena_default", **settings_in_force)
-
-
-def heartbeat(first: datetime, last: datetime) -> list[ConnectionEvent]:
-    """Redshift's internal user, always connecting."""
-    hours = int((last - first) / HOUR) + 1
-    return [ConnectionEvent("initiating session", first + hour * HOUR, "[local]", "rdsdb") for hour in range(hours)]
 
 
 def failures(number: int, at: datetime, user: str = "ann") -> list[ConnectionEvent]:
