@@ -120,7 +120,7 @@ class Settings(BaseModel):
     athena_conn_id: Annotated[ConnectionId | None, Field(validate_default=True)] = _per_run(
         None, valid=_CONNECTION_IDS, description="Airflow connection of type athena, for the logs in S3."
     )
-    cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")] | None = _per_run(
+    cluster: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = _per_run(
         None,
         valid="a cluster's (or workgroup's) identifier",
         description="Of the logs in S3 read only this cluster's; without it all that the table holds.",
