@@ -19,3 +19,9 @@ class QueryIdHook(AthenaSQLHook):
         connection = super().get_conn()
         connection.on_start_query_execution = self._queries.append
         return connection
+
+    def stop_queries(self) -> None:
+        """Stop what still runs of the queries that were started; on those that have ended it has no effect."""
+        client = self.get_conn().client
+        for query_id in self._queries:
+            client.stop_query_execution(QueryExecutionId=query_id)

@@ -77,6 +77,11 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
         return QueryIdHook(self._queries, athena_conn_id=self.conn_id, aws_conn_id=hook.aws_conn_id)
 
+    def on_kill(self) -> None:
+        """Stop the query of a task that is killed or timed out: Athena would go on, and bill."""
+        if self._queries:
+            self.get_db_hook().stop_queries()
+
     def _account(self, scanned: int, context: Context) -> None:
         queries = ", ".join(self._queries)
         log.info("Athena scanned %s bytes (query %s)", f"{scanned:,}", queries)

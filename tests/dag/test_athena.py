@@ -14,12 +14,13 @@ import pytest
 import tenacity
 from airflow.exceptions import AirflowException
 from airflow.sdk.exceptions import AirflowFailException
+from moto.athena.models import athena_backends
 from moto.core.exceptions import JsonRESTError
 
 from redshift_auth_alert.operators import RedshiftSQLOperator
 from sandbox.athena import Athena, QueryFailedError, answering_queries
 from sandbox.aws import REGION, Cloud, running_cloud
-from sandbox.log_files import FAILURE, ConnectionEvent, audit_log_files, setup_statement
+from sandbox.log_files import ACCOUNT, FAILURE, ConnectionEvent, audit_log_files, setup_statement
 from tests.conftest import NOON, make_run, render_statement
 
 START = NOON.replace(tzinfo=None)
@@ -156,6 +157,14 @@ def test_a_failed_query_says_athenas_reason_its_id_and_what_to_do(
     assert says in str(failed.value)
     assert f"{failure}; query {next(iter(athena.results))})" in str(failed.value)
     assert type(failed.value) is kind
+
+
+def test_a_task_that_is_killed_stops_its_query(athena: Athena, connection: Any) -> None:
+    operator = RedshiftSQLOperator(task_id="query", conn_id="athena_default", sql="SELECT 1 AS one")
+    operator.execute({"ti": Pushed()})
+    operator.on_kill()
+    (execution,) = [athena_backends[ACCOUNT][REGION].executions[query_id] for query_id in athena.results]
+    assert execution.status == "CANCELLED"
 
 
 def test_a_table_that_is_not_there_is_named(athena: Athena, connection: Any) -> None:
