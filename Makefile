@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo demo-history up test check format bench tune lock readme clean
+.PHONY: help demo demo-history up test check format bundle bench tune lock readme clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,6 +30,9 @@ check: $(READY)  ## lint, formatting, types
 format: $(READY)  ## mend lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bundle: $(READY)  ## write build/ for MWAA's bucket
+	@$(BIN)/python -m deploy.bundle
 
 bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)

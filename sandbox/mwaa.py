@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from typing import Any
 import requests
 import yaml
 
+from deploy.bundle import write_bundle
 from sandbox.aws import CREDENTIALS, Cloud
 from sandbox.process import child
 from sandbox.warehouse import DATABASE, Warehouse, free_port
@@ -116,12 +118,13 @@ class Airflow:
 
 
 def lay_out(folder: Path, monitors: Mapping[str, str]) -> tuple[Path, Path]:
-    """Copy the project as MWAA lays it out: ``dags/`` with ``include/`` inside, ``plugins/`` elsewhere."""
+    """Lay out the bundle as MWAA does: ``dags/`` with ``include/`` inside, ``plugins/`` elsewhere."""
     dags, plugins = folder / "dags", folder / "plugins"
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "dags", dags, ignore=ignore)
-    shutil.copytree(ROOT / "include", dags / "include", ignore=shutil.ignore_patterns("monitors"))
-    shutil.copytree(ROOT / "plugins", plugins, ignore=ignore)
+    write_bundle(folder / "bundle")
+    shutil.move(folder / "bundle" / "dags", dags)
+    with zipfile.ZipFile(folder / "bundle" / "plugins.zip") as packed:
+        packed.extractall(plugins)
+    shutil.rmtree(dags / "include" / "monitors")
     (dags / "include" / "monitors").mkdir()
     for name, content in monitors.items():
         (dags / "include" / "monitors" / name).write_text(content)

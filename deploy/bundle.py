@@ -1,0 +1,72 @@
+"""``python -m deploy.bundle``: write ``build/`` as an MWAA environment's bucket wants it.
+
+The same checkout gives the same bytes: files in the order of their names, without times, packed uncompressed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+from redshift_auth_alert.errors import SettingsError
+from redshift_auth_alert.monitors import load_monitors
+
+ROOT = Path(__file__).resolve().parents[1]
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+
+
+def write_bundle(build: Path, root: Path = ROOT) -> dict[str, str]:
+    """Write the bundle of the checkout ``root`` into the folder ``build``, which is made anew.
+
+    It holds ``dags/`` with ``include/`` inside, ``plugins.zip`` with the contents of ``plugins/``, ``requirements.txt``
+    and ``manifest.json``. Returns the manifest: SHA-256 by file. Raises SettingsError where a monitor is invalid.
+    """
+    _, problems = load_monitors(root / "include" / "monitors")
+    if problems:
+        raise SettingsError("\n".join(["nothing is bundled while a monitor is invalid:", *problems]))
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    for path in _files(root / "dags"):
+        _copy(path, build / path.relative_to(root))
+    for path in _files(root / "include"):
+        _copy(path, build / "dags" / path.relative_to(root))
+    _copy(root / "requirements.txt", build / "requirements.txt")
+    with zipfile.ZipFile(build / "plugins.zip", "w") as plugins:
+        for path in _files(root / "plugins"):
+            member = zipfile.ZipInfo(path.relative_to(root / "plugins").as_posix(), _EPOCH)
+            member.external_attr = 0o644 << 16
+            plugins.writestr(member, path.read_bytes())
+    manifest = {
+        path.relative_to(build).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(build)
+    }
+    (build / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    return manifest
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _copy(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(path.read_bytes())
+
+
+def main() -> int:
+    """Run the command; return its exit status."""
+    build = ROOT / "build"
+    try:
+        manifest = write_bundle(build)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{len(manifest)} files are in {build}; manifest.json has their hashes.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
