@@ -112,10 +112,11 @@ def test_only_the_days_that_the_interval_needs_are_read(
     assert sorted(location.rstrip("/")[-2:] for location in read) == sorted(days)
 
 
-def test_the_end_of_a_day_is_found_in_the_next_days_first_file(logs: Logs) -> None:
+@pytest.mark.parametrize("source", sorted(FILES))
+def test_the_end_of_a_day_is_found_in_the_next_days_first_file(logs: Logs, source: str) -> None:
     late = START.replace(hour=23, minute=30)
-    logs.put(audit_log_files(failures(12, late + 15 * MINUTE) + heartbeat(START, START + DAY)))
-    (row,) = logs.measure(in_s3(start=NOON.replace(hour=23, minute=30), end=NOON.replace(hour=0) + DAY))
+    logs.put(FILES[source](failures(12, late + 15 * MINUTE) + heartbeat(START, START + DAY)))
+    (row,) = logs.measure(in_s3(source, start=NOON.replace(hour=23, minute=30), end=NOON.replace(hour=0) + DAY))
     assert row["failures"] == 12
 
 
@@ -168,6 +169,12 @@ def test_a_malformed_line_is_counted_and_costs_no_other(logs: Logs, line: str) -
     put_lines(logs, *lines(6), line, *lines(12)[6:])
     (row,) = logs.measure(in_s3())
     assert (row["failures"], row["unreadable_lines"]) == (12, 1)
+
+
+def test_a_blank_line_is_no_unreadable_one(logs: Logs) -> None:
+    put_lines(logs, *lines(6), "", *lines(12)[6:])
+    (row,) = logs.measure(in_s3())
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
 
 
 def test_an_unreadable_line_is_told_in_the_coverage(logs: Logs) -> None:
