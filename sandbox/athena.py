@@ -229,10 +229,6 @@ class Athena:
     results: dict[str, Future[Result]] = field(default_factory=dict)
     refusals: deque[tuple[str, str]] = field(default_factory=deque)
 
-    def partitions(self) -> list[set[str]]:
-        """Locations that each query so far has read, in the order in which they were started."""
-        return [future.result().partitions for future in self.results.values()]
-
 
 @contextlib.contextmanager
 def answering_queries(s3: Any) -> Iterator[Athena]:

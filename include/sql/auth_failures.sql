@@ -4,7 +4,7 @@
   Returns one row per group whose count reached a threshold in force, the worst first, beside the true totals and the
   coverage; with no such group, one row that holds the coverage alone. Where groups have thresholds of their own, a
   group has a row for each one that it reached. Runs on Redshift, PostgreSQL and Athena, which writes intervals otherwise
-  and reads the log anew wherever the statement names what it read: so each part names what it builds on but once.
+  and reads the log anew for each name of a CTE: so no part names another twice where once does.
 
   Why it is exact: a failure at t counts in (t - W, t], so it is +1 at t and -1 at t + W. Over the merged steps, with
   the -1 first where both fall on one moment, the running sum is the number of failures in the window at that moment.

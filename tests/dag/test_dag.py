@@ -143,6 +143,31 @@ def test_a_run_may_read_another_source_over_another_connection(dag: DAG) -> None
     assert "FROM sys_connection_log" in task.sql
 
 
+def test_a_run_on_a_log_in_s3_reads_it_through_athena_within_its_limit(dag: DAG) -> None:
+    conf = {"source": "audit_log_s3", "athena_conn_id": "athena", "max_scanned_gb": 3}
+    task = rendered(dag, "query_auth_failures", conf=conf)
+    assert (task.conn_id, task.connection_types, task.max_scanned_gb) == ("athena", "athena", "3")
+    assert "FROM redshift_audit_log" in task.sql
+
+
+def test_a_run_on_the_clusters_log_reads_it_through_a_connection_to_the_warehouse(dag: DAG) -> None:
+    assert rendered(dag, "query_auth_failures").connection_types == "redshift,postgres"
+
+
+@pytest.mark.parametrize(("started_after", "log"), [(1, "stl_connection_log"), (7, "redshift_audit_log")])
+def test_source_auto_goes_by_when_the_run_started_and_not_by_when_it_was_due(
+    dag: DAG, started_after: int, log: str
+) -> None:
+    conf = {"source": "auto", "athena_conn_id": "athena"}
+    started = NOON + timedelta(days=started_after)
+    assert f"FROM {log}" in rendered(dag, "query_auth_failures", conf=conf, start_date=started).sql
+
+
+def test_source_auto_without_athena_fails_a_run_that_it_cannot_reach_for_good(dag: DAG) -> None:
+    with pytest.raises(AirflowFailException, match="audit_log_s3 reaches that far"):
+        rendered(dag, "query_auth_failures", conf={"source": "auto"}, start_date=NOON + timedelta(days=7))
+
+
 @pytest.mark.parametrize(
     ("conf", "says"),
     [
