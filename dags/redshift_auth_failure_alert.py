@@ -71,6 +71,7 @@ def build_dag(monitor: Monitor) -> DAG:
             conn_id="{{ evaluation().settings.read_through }}",
             connection_types="{{ evaluation().source.connection_types | join(',') }}",
             max_scanned_gb="{{ evaluation().settings.max_scanned_gb }}",
+            sign_in=settings.sign_in,
             sql="sql/auth_failures.sql",
             select=run.select,
         )

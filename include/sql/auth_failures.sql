@@ -337,6 +337,7 @@ SELECT
     '{{ run.settings.source }}' AS source,
     coverage.oldest_event_at,
     coverage.newest_event_at,
+    coverage.all_failures,
     coverage.shows_others,
     coverage.unreadable_lines,
     listed.threshold,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from airflow.sdk import DAG, Asset, Context, Param
-from airflow.sdk.exceptions import AirflowFailException
 from jinja2 import pass_context
 
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.errors import AlertError, SettingsError
 from redshift_auth_alert.evaluation import Evaluation, evaluate_run
 from redshift_auth_alert.monitors import Monitor

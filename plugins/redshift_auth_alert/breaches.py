@@ -73,7 +73,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run found.
+    """What a run found. ``failures`` are all of the interval, whosever they are.
 
     ``to_tell``, ``held_back`` (ongoing breaches that no reminder is due for; a critical one never is) and ``closing``
     (what is over and not told as breaching) hold at most ``max_groups`` breaches together, the worst first,
@@ -82,6 +82,7 @@ class Verdict:
     """
 
     coverage: Coverage
+    failures: int
     to_tell: tuple[Breach, ...]
     held_back: tuple[Breach, ...]
     closing: tuple[Breach, ...]
@@ -128,6 +129,7 @@ def judge(table: dict[str, list[Any]], run: Evaluation) -> Verdict:
     may_hold_back = int(first["ongoing_groups"]) - int(first["ongoing_critical_groups"])
     return Verdict(
         coverage=_coverage(first, run),
+        failures=int(first["all_failures"]),
         to_tell=tuple(each for each in listed if each not in held_back),
         held_back=held_back,
         closing=breaches(closing & over & ~ignored),

@@ -6,11 +6,11 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
-
 from redshift_auth_alert.breaches import judge
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.message import compose, compose_document, log_line
+from redshift_auth_alert.metrics import write_metrics
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     if coverage.verdict == "unseen" and run.settings.when_unseen == "fail":
         raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
     log.info("Interval %s of %s is %s", run.interval, coverage.source, coverage.verdict)
+    write_metrics(verdict, run)
     if coverage.reason:
         log.warning("Coverage is %s: %s", coverage.verdict, coverage.reason)
 

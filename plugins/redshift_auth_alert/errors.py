@@ -15,3 +15,7 @@ class IntervalError(AlertError):
 
 class UnseenError(AlertError):
     """The connection log does not show the interval, so nobody may be told "no breach"."""
+
+
+class SignInError(AlertError):
+    """AWS could not be asked for what a connection signs in with; trying again may help."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
-from airflow.sdk.exceptions import AirflowFailException
 
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.remedies import check_connection_type, explained_errors
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
-    The connection's type picks the hook; it must be one of ``connection_types``, comma-separated, where given.
+    The connection's type picks the hook; it must be one of ``connection_types``, comma-separated, where given. One of
+    type redshift signs in with ``sign_in``, see SignInHook.
     ``select(table, context)`` may choose what of the fetched table goes on to the next task. Errors say what to mend;
     those that a retry cannot mend fail at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails
     the task where it is more than ``max_scanned_gb``.
@@ -43,12 +44,14 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         *,
         connection_types: str = "",
         max_scanned_gb: str = "",
+        sign_in: Mapping[str, str | None] | None = None,
         select: Select | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(handler=fetch_table, split_statements=False, **kwargs)
         self.connection_types = connection_types
         self.max_scanned_gb = max_scanned_gb
+        self.sign_in = dict(sign_in or {})
         self.select = select
         self._queries: list[str] = []
 
@@ -70,12 +73,9 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
     def get_db_hook(self) -> Any:
         """Return the connection's hook."""
-        hook = super().get_db_hook()
-        if hook.conn_type != "athena":
-            return hook
-        from redshift_auth_alert.athena import QueryIdHook  # PyAthena, which only its task should load
+        from redshift_auth_alert.sign_in import choose_hook  # the drivers, which only its task should load
 
-        return QueryIdHook(self._queries, athena_conn_id=self.conn_id, aws_conn_id=hook.aws_conn_id)
+        return choose_hook(str(self.conn_id), self._queries, **self.sign_in)
 
     def on_kill(self) -> None:
         """Stop the query of a task that is killed or timed out: Athena would go on, and bill."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from airflow.exceptions import AirflowException, AirflowNotFoundException
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowFailException
+
+from redshift_auth_alert.compat import AirflowFailException, BaseHook
+from redshift_auth_alert.errors import SignInError
 
 # SQLSTATE (its first characters) -> what to do, and whether trying again can help. A wrong password is not tried
 # again: each try is one more failed login from the worker's address.
@@ -93,7 +94,7 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
         raise AirflowFailException(
             f"Connection {conn_id!r} is not defined: add it, or name one that is as conn_id or athena_conn_id"
         ) from error
-    except AirflowFailException:
+    except (AirflowFailException, SignInError):
         raise
     except Exception as error:
         remedy, retry = _remedy(error)
@@ -104,7 +105,7 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
 
 def _remedy(error: Exception) -> tuple[str, bool]:
     driver = type(error).__module__.split(".")[0]
-    if driver in ("pyathena", "botocore", "airflow"):
+    if driver in ("pyathena", "botocore", "airflow") or isinstance(error, AssertionError):  # of PyAthena before 3.18
         for words, remedy, retry in _ATHENA:
             if re.search(words, str(error)):
                 return remedy, retry

@@ -39,6 +39,7 @@ SourceName = Literal["stl_connection_log", "sys_connection_log", "audit_log_s3",
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?"
 _CONNECTION_IDS = "1 to 250 letters, digits, '_', '.' and '-'"
+_PARAMETERS = "the name of an SSM parameter such as /redshift/user, in the environment's account and region"
 _TIMES = "an ISO 8601 time with its zone, such as 2026-01-31T14:30:00Z"
 _TEMPLATE = r"\{\{[^{}]+\}\}"
 
@@ -87,6 +88,7 @@ def _start(value: object) -> object:
 
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 ConnectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
+ParameterName = Annotated[str, Field(pattern=r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=1011)]
 T = TypeVar("T", bound="Settings")
 _ENTRIES: dict[str, type[Selector]] = {"ignore": Ignore, "thresholds": OwnThreshold}
 
@@ -117,6 +119,12 @@ class Settings(BaseModel):
         valid=_CONNECTION_IDS,
         description="Airflow connection to the warehouse: type redshift or postgres.",
     )
+    user_parameter: ParameterName | None = _monitor_only(
+        None, valid=_PARAMETERS, description="SSM parameter that holds the user, instead of the connection."
+    )
+    password_parameter: Annotated[ParameterName | None, Field(validate_default=True)] = _monitor_only(
+        None, valid=_PARAMETERS, description="SSM parameter that holds the password, instead of the connection."
+    )
     athena_conn_id: Annotated[ConnectionId | None, Field(validate_default=True)] = _per_run(
         None, valid=_CONNECTION_IDS, description="Airflow connection of type athena, for the logs in S3."
     )
@@ -135,7 +143,14 @@ class Settings(BaseModel):
         10, ge=1, le=100_000, description="A run whose Athena query scanned more GB (10^9 bytes) fails."
     )
     aws_conn_id: ConnectionId = _monitor_only(
-        "aws_default", valid=_CONNECTION_IDS, description="Airflow connection used to publish to SNS."
+        "aws_default",
+        valid=_CONNECTION_IDS,
+        description="Airflow connection to AWS: to publish, to sign in, to write metrics.",
+    )
+    metrics_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$")] | None = _monitor_only(
+        None,
+        valid="a CloudWatch namespace of letters, digits and '_./#-', not one of AWS/",
+        description="CloudWatch namespace of the metrics, which an alarm for missing runs watches; null: none.",
     )
     sns_topic_arn: str = _per_run(
         pattern=rf"^({_ARN}|{_TEMPLATE})$",
@@ -204,6 +219,20 @@ class Settings(BaseModel):
     )
     dry_run: bool = _per_run(default=False, description="Evaluate and log the full message, but publish nothing.")
 
+    @field_validator("password_parameter")
+    @classmethod
+    def _stands_beside_the_users(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if "user_parameter" in others.data and (value is None) != (others.data["user_parameter"] is None):
+            raise ValueError("user_parameter and password_parameter are named together, or neither is")
+        return value
+
+    @field_validator("metrics_namespace")
+    @classmethod
+    def _is_not_of_aws(cls, value: str | None) -> str | None:
+        if value and value.startswith("AWS/"):
+            raise ValueError("AWS keeps namespaces that begin with AWS/ to itself")
+        return value
+
     @field_validator("athena_conn_id")
     @classmethod
     def _reads_s3_through_athena(cls, value: str | None, others: ValidationInfo) -> str | None:
@@ -270,6 +299,15 @@ class Settings(BaseModel):
         """Id of the Airflow connection that ``source`` is read through."""
         through_athena = self.source in SOURCES and SOURCES[self.source].delivered
         return self.athena_conn_id if through_athena and self.athena_conn_id else self.conn_id
+
+    @property
+    def sign_in(self) -> dict[str, str | None]:
+        """What the connection to the warehouse signs in with, beside its own fields."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "user_parameter": self.user_parameter,
+            "password_parameter": self.password_parameter,
+        }
 
     def scheduling_problems(self) -> list[str]:
         """Say what keeps runs from being scheduled with these settings, though one may be triggered with them."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import AirflowException
-from airflow.sdk import BaseHook
 from croniter import croniter
 from rich.console import Console
 from rich.progress import track
@@ -32,6 +32,7 @@ from redshift_auth_alert.monitors import DAG_ID, Monitor, load_monitors
 from redshift_auth_alert.operators import fetch_table
 from redshift_auth_alert.remedies import explained_errors
 from redshift_auth_alert.selection import select
+from redshift_auth_alert.sign_in import choose_hook
 from redshift_auth_alert.statement import statement
 
 THRESHOLDS = (5, 10, 20, 50, 100)
@@ -132,10 +133,10 @@ def _both(found: Tally, days: Iterable[date], threshold: int) -> str:
     )
 
 
-def query_connection(conn_id: str, sql: str) -> dict[str, list[Any]]:
+def query_connection(sign_in: Mapping[str, str | None], conn_id: str, sql: str) -> dict[str, list[Any]]:
     """Run a statement over the Airflow connection ``conn_id``, with errors that say what to mend."""
     with explained_errors(conn_id):
-        return dict(BaseHook.get_connection(conn_id).get_hook().run(sql, handler=fetch_table))
+        return dict(choose_hook(conn_id, [], **sign_in).run(sql, handler=fetch_table))
 
 
 def find_monitor(include: Path, dag_id: str) -> Monitor:
@@ -155,7 +156,7 @@ def tune(include: Path, dag_id: str, *, days: int, until: datetime | None, conso
     end = until or datetime.now(UTC) - timedelta(minutes=monitor.settings.settle_minutes)
     intervals = past_intervals(monitor.settings.schedule, end.astimezone(UTC), days)
     progress = track(intervals, description="Intervals", console=console, transient=True)
-    found = tally(monitor, progress, query_connection, include)
+    found = tally(monitor, progress, partial(query_connection, monitor.settings.sign_in), include)
     show(found, monitor, console)
     return found
 

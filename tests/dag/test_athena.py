@@ -13,10 +13,10 @@ from unittest.mock import Mock
 import pytest
 import tenacity
 from airflow.exceptions import AirflowException
-from airflow.sdk.exceptions import AirflowFailException
 from moto.athena.models import athena_backends
 from moto.core.exceptions import JsonRESTError
 
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.operators import RedshiftSQLOperator
 from sandbox.athena import Athena, QueryFailedError, answering_queries
 from sandbox.aws import REGION, Cloud, running_cloud

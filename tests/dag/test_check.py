@@ -6,9 +6,9 @@ import logging
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from redshift_auth_alert.check import check_threshold
+from redshift_auth_alert.compat import AirflowFailException
 from tests.conftest import make_run, unwrapped
 from tests.unit.test_breaches import ONGOING, quiet, row
 

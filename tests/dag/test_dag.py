@@ -15,20 +15,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.exceptions import ParamValidationError
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.settings import per_run_names
 from sandbox.mwaa import lay_out
 from tests.conftest import NOON, ROOT, TOPIC
+from tests.dag.dagbag import DagBag
 
 VALID = f"environment: test\nsns_topic_arn: {TOPIC}\n"
 W = timedelta(minutes=30)
 
 
 def load(dags: Path) -> tuple[Mapping[str, DAG], str]:
-    from airflow.dag_processing.dagbag import DagBag
-
     bag = DagBag(str(dags))
     return bag.dags, "\n".join(bag.import_errors.values())
 
@@ -264,9 +264,10 @@ def test_an_empty_monitor_folder_is_an_import_error(tmp_path: Path) -> None:
     assert "no monitor file" in problems
 
 
-LOAD_BUNDLE = """
+LOAD_BUNDLE = (
+    (ROOT / "tests/dag/dagbag.py").read_text()
+    + """
 import json, sys
-from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 from airflow import plugins_manager
 loaded = sorted(name for name in sys.modules if name in {"settings", "interval", "breaches", "message", "operators"})
@@ -275,6 +276,7 @@ print(json.dumps({
     "errors": bag.import_errors, "pandas": "pandas" in sys.modules, "numpy": "numpy" in sys.modules, "bare": loaded,
 }))
 """
+)
 
 
 @pytest.fixture(scope="module")

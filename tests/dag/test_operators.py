@@ -10,8 +10,8 @@ import pytest
 import tenacity
 from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
-from airflow.sdk.exceptions import AirflowFailException
 
+from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.operators import RedshiftSQLOperator
 from sandbox.warehouse import Warehouse, free_port
 
@@ -19,7 +19,8 @@ from sandbox.warehouse import Warehouse, free_port
 @pytest.fixture
 def connection(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Define the connection ``redshift_default``, with some fields changed."""
-    monkeypatch.setattr(RedshiftSQLHook.get_conn.retry, "wait", tenacity.wait_none())
+    if hasattr(RedshiftSQLHook.get_conn, "retry"):  # since version 9.22 or so of the provider
+        monkeypatch.setattr(RedshiftSQLHook.get_conn.retry, "wait", tenacity.wait_none())
 
     def define(conn_type: str = "redshift", **changed: Any) -> None:
         extra = {"ssl": False} if conn_type == "redshift" else {}

@@ -93,3 +93,8 @@ def expected(
             "state": "over" if not (here or got_in) else ("ongoing" if before else "new") + ", critical" * bool(got_in),
         }
     return result
+
+
+def all_failures(events: list[Event], start: int, end: int) -> int:
+    """Return how many failures lie in the interval, whosever they are."""
+    return sum(event.kind == FAILURE and start <= event.at < end for event in events)

@@ -19,7 +19,7 @@ from sandbox.athena import QueryFailedError
 from sandbox.history import heartbeat
 from sandbox.log_files import CLUSTER, ConnectionEvent, audit_log_files, cloudtrail_files
 from tests.conftest import NOON, make_run, render_statement
-from tests.sql.oracle import FAILURE, LOGIN, Event, expected
+from tests.sql.oracle import FAILURE, LOGIN, Event, all_failures, expected
 from tests.sql.s3 import Logs
 from tests.sql.test_measurement import TICK, TICKS_PER_MINUTE, measured, run_over, streams
 
@@ -91,7 +91,9 @@ def test_each_log_in_s3_gives_the_oracles_measures_for_the_same_events(
     )
     for group in truth.values():
         group.pop("state")
-    assert measured(logs.measure(run), group_by) == truth
+    rows = logs.measure(run)
+    assert rows[0]["all_failures"] == all_failures(stream["events"], 0, end)
+    assert measured(rows, group_by) == truth
 
 
 @pytest.mark.parametrize(

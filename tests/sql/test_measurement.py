@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from redshift_auth_alert.evaluation import Evaluation
 from tests.conftest import NOON, make_run, measure
-from tests.sql.oracle import FAILURE, LOGIN, Event, expected
+from tests.sql.oracle import FAILURE, LOGIN, Event, all_failures, expected
 
 TICK = timedelta(seconds=20)
 TICKS_PER_MINUTE = 3
@@ -125,6 +125,7 @@ def test_every_measured_column_equals_the_oracles(logs: psycopg.Connection, stre
     }
     states = {threshold: [group.pop("state") for group in groups.values()] for threshold, groups in truth.items()}
 
+    assert rows[0]["all_failures"] == all_failures(events, 0, end)
     assert {each: measured(rows, group_by) for each, rows in by_threshold.items()} == truth
     assert {each: {name: rows[0][name] for name in TOTALS} for each, rows in by_threshold.items() if rows} == {
         each: {

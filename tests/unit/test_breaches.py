@@ -18,6 +18,7 @@ def iso(moment: datetime) -> str:
 COVERAGE = {
     "source": "stl_connection_log",
     "unreadable_lines": 0,
+    "all_failures": 31,
     "oldest_event_at": iso(NOON - DAY),
     "newest_event_at": iso(NOON + DAY),
     "shows_others": 1,
@@ -150,3 +151,7 @@ def test_what_is_partly_seen_says_from_when_on() -> None:
     found = judged(quiet(oldest_event_at=iso(NOON + timedelta(minutes=3)))).coverage
     reason = "STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00 UTC on only"
     assert found == Coverage("stl_connection_log", "partial", reason)
+
+
+def test_all_failures_of_the_interval_are_read() -> None:
+    assert judged(quiet()).failures == 31

@@ -46,6 +46,7 @@ def make_verdict(*breaches: Breach, told: int | None = None, **facts: Any) -> Ve
     return Verdict(
         **{
             "coverage": Coverage("stl_connection_log", "seen"),
+            "failures": 12,
             "to_tell": breaches,
             "held_back": (),
             "closing": (),

@@ -4,6 +4,9 @@ coverage AS (
         1 AS always,
         MIN(occurred_at) AS oldest_event_at,
         MAX(occurred_at) AS newest_event_at,
+        CAST(COALESCE(SUM(CASE
+            WHEN event = 'authentication failure' AND occurred_at >= {{ start }} AND occurred_at < {{ end }} THEN 1 ELSE 0
+        END), 0) AS INTEGER) AS all_failures,
         1 AS shows_others,
         CAST(COUNT(*) - COUNT(occurred_at) AS INTEGER) AS unreadable_lines
     FROM {{ log() }}

@@ -10,13 +10,18 @@ coverage AS (
             ),
             (SELECT MIN(occurred_at) FROM {{ log() }})
         ) AS oldest_event_at,
-        COALESCE(
-            (SELECT MAX(occurred_at) FROM events WHERE occurred_at >= {{ start }}),
-            (SELECT MAX(occurred_at) FROM {{ log() }})
-        ) AS newest_event_at,
+        COALESCE(in_interval.newest_event_at, (SELECT MAX(occurred_at) FROM {{ log() }})) AS newest_event_at,
+        CAST(in_interval.failures AS INTEGER) AS all_failures,
         (
             SELECT CAST(COUNT(*) AS INTEGER)
             FROM (SELECT user_name FROM {{ log() }} WHERE user_name <> CURRENT_USER LIMIT 1) AS others
         ) AS shows_others,
         0 AS unreadable_lines
+    FROM (
+        SELECT
+            MAX(occurred_at) AS newest_event_at,
+            COALESCE(SUM(CASE WHEN event = 'authentication failure' THEN 1 ELSE 0 END), 0) AS failures
+        FROM events
+        WHERE occurred_at >= {{ start }}
+    ) AS in_interval
 )
