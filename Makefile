@@ -2,10 +2,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+AIRFLOWS := 3.0.6 3.2.1 3.3.1
+COMPILE := -q --python-version 3.12 --no-annotate --no-header --no-emit-index-url
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo demo-history up test check format bundle bench tune lock readme clean
+.PHONY: help demo demo-history up test test-versions check format bundle bench tune lock lock-images readme clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -21,6 +23,12 @@ up: $(READY)  ## the sandbox with Airflow's pages, until interrupted
 
 test: $(READY)  ## all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)
+
+test-versions: $(AIRFLOWS:%=test-%)  ## the tests on each Airflow that MWAA runs; AIRFLOWS="3.0.6" for one
+
+test-%: .venv-%/.ready
+	$(CURDIR)/.venv-$*/tests/bin/python -m pytest tests/unit tests/dag tests/sql
+	$(CURDIR)/.venv-$*/tests/bin/python -m pytest tests/mwaa --image-python $(CURDIR)/.venv-$*/image/bin/python
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .
@@ -49,8 +57,16 @@ lock: $(READY)  ## resolve requirements-dev.txt anew; CONSTRAINTS=FILE holds it 
 	  $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) requirements-dev.in; } > requirements-dev.new
 	mv requirements-dev.new requirements-dev.txt
 
+lock-images: $(READY)  ## resolve deploy/airflow anew; IMAGES=FOLDER of airflow-X-{constraints,image-packages}.txt
+	@set -e; for airflow in $(AIRFLOWS); do cd $(CURDIR)/deploy/airflow/$$airflow; \
+	grep -v '^psycopg2==' $(IMAGES)/airflow-$$airflow-image-packages.txt > image.in; \
+	$(CURDIR)/$(BIN)/uv pip compile $(COMPILE) -c $(IMAGES)/airflow-$$airflow-constraints.txt requirements.txt image.in > image.new; \
+	$(CURDIR)/$(BIN)/uv pip compile $(COMPILE) -c image.new ../tests.in > tests.new; \
+	for lock in image tests; do { echo '# Locked by "make lock-images"; do not edit.'; cat $$lock.new; } > $$lock.txt; done; \
+	rm image.in image.new tests.new; done
+
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements-dev.txt sandbox/find-python
 	@set -e; python=$${PYTHON:-$$(sandbox/find-python)}; \
@@ -59,3 +75,12 @@ $(READY): requirements-dev.txt sandbox/find-python
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"; \
 	$(BIN)/uv pip sync -q --python $(BIN)/python requirements-dev.txt; \
 	touch $(READY)
+
+# Two environments of each Airflow: "image" holds what MWAA's image and requirements.txt give and no more, "tests" also the tools.
+.venv-%/.ready: deploy/airflow/%/image.txt deploy/airflow/%/tests.txt $(READY)
+	@set -e; $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
+	{ echo "MWAA runs Python 3.12, and $(VENV) has another; install it, then: make clean test-versions PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+	for kind in image tests; do $(BIN)/uv venv -q --clear --python $(BIN)/python .venv-$*/$$kind; done; \
+	$(BIN)/uv pip sync -q --python .venv-$*/image/bin/python deploy/airflow/$*/image.txt; \
+	$(BIN)/uv pip sync -q --python .venv-$*/tests/bin/python deploy/airflow/$*/image.txt deploy/airflow/$*/tests.txt; \
+	touch $@
