@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-AIRFLOWS := 3.0.6 3.2.1 3.3.1
+AIRFLOWS := $(notdir $(patsubst %/,%,$(sort $(wildcard deploy/airflow/*/))))
 COMPILE := -q --python-version 3.12 --no-annotate --no-header --no-emit-index-url
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
@@ -39,8 +39,8 @@ format: $(READY)  ## mend lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bundle: $(READY)  ## write build/ for MWAA's bucket
-	@$(BIN)/python -m deploy.bundle
+bundle: $(READY)  ## write build/ for MWAA's bucket; AIRFLOW=3.0.6 for another version
+	@$(BIN)/python -m deploy.bundle $(if $(AIRFLOW),--airflow $(AIRFLOW))
 
 bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -61,8 +61,8 @@ def build_dag(monitor: Monitor) -> DAG:
                     name: f"{{{{ failure_message().attributes.{name} }}}}"
                     for name in ("monitor", "environment", "severity")
                 },
-                message_group_id=run.for_fifo("failure_message().group_id"),
-                message_deduplication_id=run.for_fifo("failure_message().deduplication_id"),
+                message_group_id="{{ failure_message().group_id }}",
+                message_deduplication_id="{{ failure_message().deduplication_id }}",
             ),
         },
     ) as dag:

@@ -5,26 +5,34 @@ The same checkout gives the same bytes: files in the order of their names, witho
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from redshift_auth_alert.errors import SettingsError
 from redshift_auth_alert.monitors import load_monitors
 
 ROOT = Path(__file__).resolve().parents[1]
+AIRFLOWS = tuple(sorted(folder.name for folder in (ROOT / "deploy" / "airflow").iterdir() if folder.is_dir()))
+NEWEST = AIRFLOWS[-1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 
-def write_bundle(build: Path, root: Path = ROOT) -> dict[str, str]:
-    """Write the bundle of the checkout ``root`` into the folder ``build``, which is made anew.
+def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> dict[str, Any]:
+    """Write the bundle of the checkout ``root`` for an Airflow version into the folder ``build``, which is made anew.
 
     It holds ``dags/`` with ``include/`` inside, ``plugins.zip`` with the contents of ``plugins/``, ``requirements.txt``
-    and ``manifest.json``. Returns the manifest: SHA-256 by file. Raises SettingsError where a monitor is invalid.
+    and ``manifest.json``. Returns the manifest: the versions, and SHA-256 by file. Raises SettingsError where a monitor
+    is invalid or the Airflow version is not supported.
     """
+    if airflow not in AIRFLOWS:
+        raise SettingsError(f"Airflow {airflow} is not supported; valid: {', '.join(AIRFLOWS)}")
     _, problems = load_monitors(root / "include" / "monitors")
     if problems:
         raise SettingsError("\n".join(["nothing is bundled while a monitor is invalid:", *problems]))
@@ -34,17 +42,25 @@ def write_bundle(build: Path, root: Path = ROOT) -> dict[str, str]:
         _copy(path, build / path.relative_to(root))
     for path in _files(root / "include"):
         _copy(path, build / "dags" / path.relative_to(root))
-    _copy(root / "requirements.txt", build / "requirements.txt")
+    _copy(root / "deploy" / "airflow" / airflow / "requirements.txt", build / "requirements.txt")
     with zipfile.ZipFile(build / "plugins.zip", "w") as plugins:
         for path in _files(root / "plugins"):
             member = zipfile.ZipInfo(path.relative_to(root / "plugins").as_posix(), _EPOCH)
             member.external_attr = 0o644 << 16
             plugins.writestr(member, path.read_bytes())
     manifest = {
-        path.relative_to(build).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(build)
+        "versions": _pins(build / "requirements.txt"),
+        "files": {
+            path.relative_to(build).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(build)
+        },
     }
     (build / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return manifest
+
+
+def _pins(requirements: Path) -> dict[str, str]:
+    lines = [line for line in requirements.read_text().splitlines() if not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -56,15 +72,18 @@ def _copy(path: Path, to: Path) -> None:
     to.write_bytes(path.read_bytes())
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.bundle", description=__doc__)
+    parser.add_argument("--airflow", default=NEWEST, help=f"one of {', '.join(AIRFLOWS)}; %(default)s by default")
     build = ROOT / "build"
     try:
-        manifest = write_bundle(build)
+        manifest = write_bundle(build, airflow=parser.parse_args(arguments).airflow)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(manifest)} files are in {build}; manifest.json has their hashes.")
+    airflow = manifest["versions"]["apache-airflow"]
+    print(f"{len(manifest['files'])} files for Airflow {airflow} are in {build}; manifest.json has their hashes.")
     return 0
 
 

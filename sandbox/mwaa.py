@@ -43,16 +43,17 @@ def monitor_file(**settings: object) -> str:
 
 @dataclass(frozen=True)
 class Airflow:
-    """A running Airflow. ``folder`` holds its logs; ``env`` is the environment that its commands run in."""
+    """A running Airflow. ``folder`` holds its logs; its commands run by ``python`` in the environment ``env``."""
 
     url: str
     folder: Path
     env: Mapping[str, str]
+    python: Path
 
     def cli(self, *arguments: str) -> str:
         """Run ``airflow ARGUMENTS`` and return what it printed; raise with its output where it failed."""
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments], env=self.env, capture_output=True, text=True, check=False
+            [self.python, "-m", "airflow", *arguments], env=self.env, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
@@ -114,7 +115,7 @@ class Airflow:
         return False
 
     def _running(self, *command: str) -> contextlib.AbstractContextManager[Any]:
-        return child([sys.executable, "-m", "airflow", *command], self.folder / f"{command[0]}.log", env=self.env)
+        return child([self.python, "-m", "airflow", *command], self.folder / f"{command[0]}.log", env=self.env)
 
 
 def lay_out(folder: Path, monitors: Mapping[str, str]) -> tuple[Path, Path]:
@@ -168,7 +169,9 @@ def environment(folder: Path, warehouse: Warehouse, cloud: Cloud, monitors: Mapp
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
+    # Without PYTHONPATH, so that the package is found where MWAA puts it or not at all.
+    ours = ("AIRFLOW", "AWS_", "PYTHONPATH")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return (
         inherited
         | {f"AIRFLOW__{name}": value for name, value in settings.items()}
@@ -191,13 +194,14 @@ def running_airflow(
     *,
     scheduler: bool = True,
     variables: Mapping[str, str] | None = None,
+    python: Path = Path(sys.executable),
 ) -> Iterator[Airflow]:
-    """Run Airflow in ``folder`` until the end of the block.
+    """Run the Airflow of ``python`` in ``folder`` until the end of the block.
 
     ``monitors`` maps file names to contents, ``variables`` are further environment variables.
     """
     env = environment(folder, warehouse, cloud, monitors) | dict(variables or {})
-    airflow = Airflow(env["AIRFLOW__API__BASE_URL"], folder, env)
+    airflow = Airflow(env["AIRFLOW__API__BASE_URL"], folder, env, python)
     airflow.cli("db", "migrate")
     with contextlib.ExitStack() as running:
         commands = [["api-server", "--workers", "1"], ["dag-processor"], *([["scheduler"]] if scheduler else [])]

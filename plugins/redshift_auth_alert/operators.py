@@ -95,7 +95,7 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
 
 class FailureNotifier(SnsNotifier):
-    """SnsNotifier that can tell FIFO topics too."""
+    """SnsNotifier that can tell FIFO topics too, which alone are sent the ids."""
 
     template_fields: Sequence[str] = (*SnsNotifier.template_fields, "message_group_id", "message_deduplication_id")
 
@@ -106,13 +106,14 @@ class FailureNotifier(SnsNotifier):
 
     def notify(self, context: Context) -> None:  # noqa: ARG002 -- the parent's signature
         """Publish the rendered message."""
+        fifo = self.target_arn.endswith(".fifo")
         self.hook.publish_to_target(
             target_arn=self.target_arn,
             message=self.message,
             subject=self.subject,
             message_attributes=self.message_attributes,
-            message_deduplication_id=self.message_deduplication_id,
-            message_group_id=self.message_group_id,
+            message_deduplication_id=self.message_deduplication_id if fifo else None,
+            message_group_id=self.message_group_id if fifo else None,
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bundle import write_bundle
+from deploy.bundle import AIRFLOWS, write_bundle
 from redshift_auth_alert.errors import SettingsError
 from tests.conftest import ROOT
 
@@ -19,7 +19,10 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what a bundle is made from, with other file times."""
     for folder in ("dags", "include", "plugins"):
         shutil.copytree(ROOT / folder, tmp_path / "checkout" / folder, copy_function=shutil.copyfile)
-    shutil.copyfile(ROOT / "requirements.txt", tmp_path / "checkout" / "requirements.txt")
+    for version in AIRFLOWS:
+        (tmp_path / "checkout" / "deploy" / "airflow" / version).mkdir(parents=True)
+        requirements = Path("deploy") / "airflow" / version / "requirements.txt"
+        shutil.copyfile(ROOT / requirements, tmp_path / "checkout" / requirements)
     return tmp_path / "checkout"
 
 
@@ -49,12 +52,39 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path, checkout: Path) -> N
 
 
 def test_a_changed_monitor_changes_its_hash_and_leaves_plugins_zip_alone(tmp_path: Path, checkout: Path) -> None:
-    before = write_bundle(tmp_path / "build", checkout)
+    before = write_bundle(tmp_path / "build", checkout)["files"]
     with (checkout / "include" / "monitors" / "default.yaml").open("a") as monitor:
         monitor.write("threshold: 20\n")
     after = write_bundle(tmp_path / "build", checkout)
-    assert {name for name in after if before[name] != after[name]} == {"dags/include/monitors/default.yaml"}
+    assert {name for name, digest in after["files"].items() if before[name] != digest} == {
+        "dags/include/monitors/default.yaml"
+    }
     assert json.loads((tmp_path / "build" / "manifest.json").read_text()) == after
+
+
+@pytest.mark.parametrize("version", AIRFLOWS)
+def test_the_requirements_and_the_manifest_are_those_of_the_airflow_version(tmp_path: Path, version: str) -> None:
+    manifest = write_bundle(tmp_path / "build", airflow=version)
+    assert manifest["versions"]["apache-airflow"] == version
+    assert f"apache-airflow=={version}\n" in (tmp_path / "build" / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("version", AIRFLOWS)
+def test_what_mwaa_installs_is_locked_with_the_image(version: str) -> None:
+    folder = ROOT / "deploy" / "airflow" / version
+    pins = {line for line in (folder / "requirements.txt").read_text().splitlines() if "==" in line}
+    assert pins <= set((folder / "image.txt").read_text().splitlines())
+
+
+def test_the_requirements_of_the_newest_airflow_are_the_projects_own(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "build")
+    assert (tmp_path / "build" / "requirements.txt").read_bytes() == (ROOT / "requirements.txt").read_bytes()
+
+
+def test_an_airflow_version_that_is_not_supported_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"Airflow 2\.10\.3 is not supported; valid: 3\.0\.6, 3\.2\.1, 3\.3\.1"):
+        write_bundle(tmp_path / "build", airflow="2.10.3")
+    assert not (tmp_path / "build").exists()
 
 
 def test_what_an_earlier_bundle_left_is_gone(tmp_path: Path) -> None:
