@@ -7,7 +7,7 @@ COMPILE := -q --python-version 3.12 --no-annotate --no-header --no-emit-index-ur
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo demo-history up test test-versions check format bundle bench tune lock lock-images readme clean
+.PHONY: help demo demo-history up test test-versions check format bundle deploy undeploy bench tune lock lock-images readme clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,6 +41,12 @@ format: $(READY)  ## mend lint and formatting
 
 bundle: $(READY)  ## write build/ for MWAA's bucket; AIRFLOW=3.0.6 for another version
 	@$(BIN)/python -m deploy.bundle $(if $(AIRFLOW),--airflow $(AIRFLOW))
+
+deploy: $(READY)  ## BUCKET=... ENVIRONMENT=... puts it on MWAA; ARGS=--dry-run only shows what would change
+	@$(BIN)/python -m deploy deploy --bucket "$(BUCKET)" --environment "$(ENVIRONMENT)" $(ARGS)
+
+undeploy: $(READY)  ## BUCKET=... ENVIRONMENT=... takes it out again; ARGS=--dry-run as well
+	@$(BIN)/python -m deploy undeploy --bucket "$(BUCKET)" --environment "$(ENVIRONMENT)" $(ARGS)
 
 bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import shutil
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,9 @@ def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> dict[
     for path in _files(root / "include"):
         _copy(path, build / "dags" / path.relative_to(root))
     _copy(root / "deploy" / "airflow" / airflow / "requirements.txt", build / "requirements.txt")
-    with zipfile.ZipFile(build / "plugins.zip", "w") as plugins:
-        for path in _files(root / "plugins"):
-            member = zipfile.ZipInfo(path.relative_to(root / "plugins").as_posix(), _EPOCH)
-            member.external_attr = 0o644 << 16
-            plugins.writestr(member, path.read_bytes())
+    plugins = root / "plugins"
+    members = {path.relative_to(plugins).as_posix(): path.read_bytes() for path in _files(plugins)}
+    (build / "plugins.zip").write_bytes(pack(members))
     manifest = {
         "versions": _pins(build / "requirements.txt"),
         "files": {
@@ -56,6 +55,17 @@ def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> dict[
     }
     (build / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return manifest
+
+
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """Return a zip file of ``members``, content by name: the same bytes for the same members."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in sorted(members):
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, members[name])
+    return packed.getvalue()
 
 
 def _pins(requirements: Path) -> dict[str, str]:

@@ -1,0 +1,84 @@
+"""``python -m deploy deploy`` and ``undeploy``: put this checkout into an MWAA environment, or take it out again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError
+
+from deploy.bundle import ROOT, write_bundle
+from deploy.environment import Environment, Plan, UpdateGoesOnError
+from redshift_auth_alert.errors import AlertError
+from redshift_auth_alert.monitors import load_monitors
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy", description=sys.modules[__name__].__doc__)
+    parser.add_argument("command", choices=("deploy", "undeploy"))
+    parser.add_argument("--bucket", required=True, type=_named, help="the bucket that the environment reads")
+    parser.add_argument("--environment", required=True, type=_named, help="name of the MWAA environment")
+    parser.add_argument("--region", help="the environment's region; boto3's by default")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+    parser.add_argument("--look-every", type=float, default=20, metavar="SECONDS", help="while the environment updates")
+    options = parser.parse_args(arguments)
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        print("\nInterrupted. An update of the environment goes on; run the same command again when it is AVAILABLE.")
+        return 130
+    except UpdateGoesOnError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (AlertError, BotoCoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _named(value: str) -> str:
+    if not value.strip():
+        raise argparse.ArgumentTypeError("is empty; make deploy BUCKET=NAME ENVIRONMENT=NAME")
+    return value.strip()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check, show the plan, and carry it out unless this is a dry run. Raises AlertError or BotoCoreError."""
+    session = boto3.Session(region_name=options.region)
+    environment = Environment(session.client("s3"), session.client("mwaa"), options.environment)
+    environment.check(options.bucket)
+    facts = f"Airflow {environment.airflow}, {environment.status}, bucket {environment.bucket}"
+    print(f"Environment {environment.name}: {facts}")
+    plan = _plan(environment, removal=options.command == "undeploy")
+    if not (plan.first or plan.shared):
+        print("All of it is there already; nothing is changed.")
+        return
+    print(plan)
+    if plan.shared:
+        print(f"update  environment {environment.name}")
+    if options.dry_run:
+        print("A dry run: nothing is changed.")
+        return
+    environment.apply(plan, lambda line: print(line, flush=True), seconds_between_looks=options.look_every)
+    print("Taken out." if options.command == "undeploy" else "Deployed; MWAA sees the files within 30 seconds.")
+    print(*environment.look_here(), sep="\n")
+
+
+def _plan(environment: Environment, *, removal: bool) -> Plan:
+    if removal:
+        return environment.plan_removal()
+    with tempfile.TemporaryDirectory() as folder:
+        build = Path(folder)
+        write_bundle(build, airflow=environment.airflow)
+        environment.check_topics(load_monitors(ROOT / "include" / "monitors")[0])
+        files = [path for path in sorted(build.rglob("*")) if path.is_file()]
+        return environment.plan_deployment({path.relative_to(build).as_posix(): path.read_bytes() for path in files})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""A stand-in for the service MWAA, which the local AWS lacks: one environment that can be asked for and updated."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.aws import REGION
+
+ACCOUNT = "123456789012"
+
+
+@dataclass
+class Service:
+    """The environment ``found``, and each update that was asked for; ``fails_with`` is what the next one ends with."""
+
+    endpoint: str
+    found: dict[str, Any]
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    looks_until_done: int = 2
+    fails_with: str = ""
+    refuses_updates: bool = False
+    _looks: int = 0
+
+    def look(self) -> dict[str, Any]:
+        """Return the environment; an update ends after some looks."""
+        if self.found["Status"] == "UPDATING" and self.updates:
+            self._looks += 1
+            if self._looks >= self.looks_until_done:
+                self._end()
+        return self.found
+
+    def update(self, asked: dict[str, Any]) -> None:
+        """Begin an update."""
+        self.updates.append(asked)
+        self.found["Status"], self._looks = "UPDATING", 0
+
+    def _end(self) -> None:
+        self.found["Status"] = "AVAILABLE"
+        if self.fails_with:
+            error = {"ErrorCode": "INCORRECT_CONFIGURATION", "ErrorMessage": self.fails_with}
+            self.found["LastUpdate"] = {"Status": "FAILED", "Error": error}
+        else:
+            self.found |= self.updates[-1] | {"LastUpdate": {"Status": "SUCCESS"}}
+
+
+@contextlib.contextmanager
+def running_service(bucket: str) -> Iterator[Service]:
+    """Serve until the end of the block; the environment is called ``alerts``."""
+    service = Service(
+        "",
+        {
+            "Name": "alerts",
+            "Status": "AVAILABLE",
+            "Arn": f"arn:aws:airflow:{REGION}:{ACCOUNT}:environment/alerts",
+            "AirflowVersion": "3.3.1",
+            "SourceBucketArn": f"arn:aws:s3:::{bucket}",
+            "DagS3Path": "dags",
+            "WebserverUrl": "alerts.example",
+        },
+    )
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/environments":
+                self._answer(200, {"Environments": ["alerts"]})
+            elif self.path == "/environments/alerts":
+                self._answer(200, {"Environment": service.look()})
+            else:
+                self._answer(404, {"message": "Environment not found"}, "ResourceNotFoundException")
+
+        def do_PATCH(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if service.refuses_updates:
+                return self._answer(403, {"message": "not authorized"}, "AccessDeniedException")
+            service.update(asked)
+            return self._answer(200, {"Arn": service.found["Arn"]})
+
+        def _answer(self, status: int, content: dict[str, Any], error: str = "") -> None:
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            if error:
+                self.send_header("x-amzn-ErrorType", error)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    service.endpoint = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        server.server_close()
