@@ -52,8 +52,12 @@ class Migration:
     def commands(self) -> str:
         """What is left to do, to copy and paste."""
         connection = shlex.quote(json.dumps(self.connection))
-        parameters = [f"UserParameter={self.settings['user_parameter']}"]
-        parameters += [f"PasswordParameter={self.settings['password_parameter']}"]
+        parameters = {
+            "ExistingTopicArn": self.settings["sns_topic_arn"],
+            "UserParameter": self.settings["user_parameter"],
+            "PasswordParameter": self.settings["password_parameter"],
+        }
+        overrides = " \\\n    ".join(shlex.quote(f"{name}={value}") for name, value in parameters.items())
         return f"""\
 # 1. The connection, which holds no secret, where Airflow looks it up (docs/credentials.md):
 aws ssm put-parameter --type SecureString --name {CONNECTION} --value {connection}
@@ -61,10 +65,11 @@ aws ssm put-parameter --type SecureString --name {CONNECTION} --value {connectio
 # 2. In Redshift, for the user that {self.settings["user_parameter"]} names:
 #    GRANT ROLE sys:monitor TO that_user;
 
-# 3. What the execution role may do, the alarm and the dashboard; the topic is the one that you have:
+# 3. What the execution role may do, the alarm and the dashboard; alerts go to the topic that you have:
 aws cloudformation deploy --template-file deploy/template.yaml --stack-name redshift-auth-alert \\
   --capabilities CAPABILITY_IAM \\
-  --parameter-overrides ExecutionRoleArn=ROLE {shlex.join(parameters)}
+  --parameter-overrides ExecutionRoleArn=ROLE AlertEmail=YOU@EXAMPLE.COM \\
+    {overrides}
 
 # 4. The package:
 make deploy BUCKET=BUCKET ENVIRONMENT=ENVIRONMENT

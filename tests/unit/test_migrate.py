@@ -60,7 +60,12 @@ def test_the_commands_hold_the_connection_and_no_secret() -> None:
     commands = migrate(LAMBDA).commands
     put = next(line for line in commands.splitlines() if line.startswith("aws ssm put-parameter"))
     assert json.loads(shlex.split(put)[-1]) == migrate(LAMBDA).connection
-    assert "UserParameter=/redshift/user PasswordParameter=/redshift/password" in commands
+    deploy = set(shlex.split(commands.split("aws cloudformation deploy")[1].split("# 4.")[0]))
+    assert {
+        f"ExistingTopicArn={TOPIC}",
+        "UserParameter=/redshift/user",
+        "PasswordParameter=/redshift/password",
+    } <= deploy
 
 
 @pytest.mark.parametrize("name", VARIABLES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.policies import is_allowed
+from tests.deploy.policies import is_allowed
 
 
 def statement(**changed: Any) -> dict[str, Any]:

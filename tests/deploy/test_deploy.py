@@ -16,8 +16,8 @@ import deploy.__main__ as command
 from deploy.bundle import pack
 from deploy.shared_files import members
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
-from tests.unit.mwaa_service import Service, running_service
-from tests.unit.test_bundle import checkout  # noqa: F401 -- a fixture
+from tests.deploy.mwaa_service import Service, running_service
+from tests.deploy.test_bundle import checkout  # noqa: F401 -- a fixture
 
 DAG = "dags/redshift_auth_failure_alert.py"
 DEFAULT = "dags/include/monitors/default.yaml"

@@ -18,7 +18,7 @@ from moto.cloudformation.models import cloudformation_backends
 from redshift_auth_alert.monitors import load_monitors
 from sandbox.aws import REGION, Cloud, running_cloud
 from tests.conftest import ROOT
-from tests.unit.policies import is_allowed
+from tests.deploy.policies import is_allowed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 BODY = (ROOT / "deploy" / "template.yaml").read_text()
@@ -32,6 +32,7 @@ OPTIONS = {
     "AlertEmail": "security@example.com",
     "SlackWorkspaceId": "T012ABC",
     "SlackChannelId": "C012ABC",
+    "ExistingTopicArn": f"arn:aws:sns:{HERE}:existing",
     "UserParameter": "/redshift/user",
     "PasswordParameter": "/redshift/password",
     "ParametersKeyArn": KEY_OF_PARAMETERS,
@@ -499,6 +500,7 @@ ALWAYS: list[Asked] = [
     ("ssm:GetParameter", f"{PARAMETER}/airflow/variables/redshift_auth_alert_topic_arn", {}),
 ]
 ON_REQUEST: list[Asked] = [
+    ("sns:Publish", f"arn:aws:sns:{HERE}:existing", {}),
     ("ssm:GetParameter", f"{PARAMETER}/redshift/user", {}),
     ("ssm:GetParameter", f"{PARAMETER}/redshift/password", {}),
     ("ssm:GetParameter", f"{PARAMETER}/airflow/connections/athena_default", {}),
