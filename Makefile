@@ -7,7 +7,7 @@ COMPILE := -q --python-version 3.12 --no-annotate --no-header --no-emit-index-ur
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
-.PHONY: help demo demo-history up test test-versions check format bundle deploy undeploy bench tune lock lock-images readme clean
+.PHONY: help demo demo-history up test test-docs test-versions check format bundle deploy undeploy bench tune lock lock-images readme clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,6 +23,9 @@ up: $(READY)  ## the sandbox with Airflow's pages, until interrupted
 
 test: $(READY)  ## all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)
+
+test-docs: $(READY)  ## run each command of README and docs/ that needs no AWS
+	$(BIN)/python -m pytest tests/docs
 
 test-versions: $(AIRFLOWS:%=test-%)  ## the tests on each Airflow that MWAA runs; AIRFLOWS="3.0.6" for one
 
