@@ -33,11 +33,15 @@ class UpdateGoesOnError(DeployError):
 
 @dataclass(frozen=True)
 class Change:
-    """An object of the bucket that is to be written, or deleted where ``content`` is None."""
+    """An object of the bucket that is to be written, or deleted where ``content`` is None.
+
+    ``setting`` is what the environment calls a file that it has to be updated for: Plugins or Requirements.
+    """
 
     key: str
     content: bytes | None
     is_new: bool = False
+    setting: str = ""
 
     def __str__(self) -> str:
         """Say what becomes of the object."""
@@ -151,7 +155,7 @@ class Environment:
             self._write(plan.first, written)
             versions = self._write(plan.shared, written)
             if versions:
-                self._update(versions, say, seconds_between_looks)
+                self._update(plan.shared, versions, say, seconds_between_looks)
                 written.clear()
             self._write(plan.then, written)
         except UpdateGoesOnError:
@@ -188,7 +192,7 @@ class Environment:
             there = self._get(key, self._found.get(f"{setting}S3ObjectVersion"))
             wanted = make(there, *mine)
             if there is None or parse(there) != parse(wanted):
-                changes.append(Change(key, wanted, is_new=there is None))
+                changes.append(Change(key, wanted, is_new=there is None, setting=setting))
         return changes
 
     def _get(self, key: str, version: str | None = None) -> bytes | None:
@@ -225,34 +229,46 @@ class Environment:
             return f"Not taken back, for want of s3:DeleteObjectVersion; delete these versions: {', '.join(left)}"
         return "Nothing was changed." if not written else "What was written has been taken back."
 
-    def _update(self, versions: Mapping[str, str], say: Say, seconds_between_looks: float) -> None:
+    def _update(self, changes: Sequence[Change], versions: Mapping[str, str], say: Say, between_looks: float) -> None:
         asked = {"Name": self.name}
-        for key, version in versions.items():
-            setting = "Plugins" if key.endswith(".zip") else "Requirements"
-            asked |= {f"{setting}S3Path": key, f"{setting}S3ObjectVersion": version}
+        for change in changes:
+            asked |= {
+                f"{change.setting}S3Path": change.key,
+                f"{change.setting}S3ObjectVersion": versions[change.key],
+            }
+        earlier = self._last_update.get("CreatedAt")
         with _refused(f"airflow:UpdateEnvironment of {self.name!r}"):
             self._mwaa.update_environment(**asked)
-        began = time.monotonic()
         say("The environment is being updated, which takes MWAA 20 to 30 minutes; runs go on meanwhile.")
-        while True:
-            time.sleep(seconds_between_looks)
-            self.read()
+        began = time.monotonic()
+        while not self._has_ended(earlier):
             minutes = (time.monotonic() - began) / 60
-            if self.status in _READY:
-                break
             if minutes > _UPDATE_MINUTES:
                 raise UpdateGoesOnError(
-                    f"environment {self.name!r} is still {self.status} after {_UPDATE_MINUTES} minutes: once it is "
-                    "AVAILABLE, run the same command again"
+                    f"the update of environment {self.name!r} has not ended after {_UPDATE_MINUTES} minutes (status "
+                    f"{self.status}): once it is AVAILABLE, run the same command again"
                 )
             say(f"{minutes:4.0f} min  {self.status}")
-        last = self._found.get("LastUpdate", {})
-        if self.status == "UPDATE_FAILED" or last.get("Status") == "FAILED":
-            error = last.get("Error", {})
+            time.sleep(between_looks)
+            try:
+                self.read()
+            except DeployError as error:  # the update goes on, whether or not we can see it
+                say(str(error))
+        if self.status == "UPDATE_FAILED" or self._last_update.get("Status") == "FAILED":
+            error = self._last_update.get("Error", {})
             raise DeployError(
                 f"MWAA could not update environment {self.name!r} and keeps what it had: {error.get('ErrorCode', '')} "
                 f"{error.get('ErrorMessage', 'see its log group of the scheduler')}"
             )
+
+    def _has_ended(self, earlier: Any) -> bool:
+        """Whether an update later than that of ``earlier`` has; just after it was asked for, nothing shows it."""
+        begun = self._last_update.get("CreatedAt") != earlier
+        return begun and self.status in _READY and self._last_update.get("Status") != "PENDING"
+
+    @property
+    def _last_update(self) -> dict[str, Any]:
+        return dict(self._found.get("LastUpdate", {}))
 
 
 @contextmanager

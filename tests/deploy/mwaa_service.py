@@ -22,15 +22,19 @@ class Service:
     endpoint: str
     found: dict[str, Any]
     updates: list[dict[str, Any]] = field(default_factory=list)
+    looks_until_begun: int = 0
     looks_until_done: int = 2
+    throttled_looks: int = 0
     fails_with: str = ""
     refuses_updates: bool = False
-    _looks: int = 0
+    _looks: int | None = None
 
     def look(self) -> dict[str, Any]:
         """Return the environment; an update ends after some looks."""
-        if self.found["Status"] == "UPDATING" and self.updates:
+        if self._looks is not None:
             self._looks += 1
+            if self._looks > self.looks_until_begun:
+                self.found["Status"] = "UPDATING"
             if self._looks >= self.looks_until_done:
                 self._end()
         return self.found
@@ -38,15 +42,16 @@ class Service:
     def update(self, asked: dict[str, Any]) -> None:
         """Begin an update."""
         self.updates.append(asked)
-        self.found["Status"], self._looks = "UPDATING", 0
+        self._looks = 0
 
     def _end(self) -> None:
-        self.found["Status"] = "AVAILABLE"
+        self.found["Status"], self._looks = "AVAILABLE", None
+        ended = {"Status": "SUCCESS", "CreatedAt": 1_770_000_000 + len(self.updates)}
         if self.fails_with:
             error = {"ErrorCode": "INCORRECT_CONFIGURATION", "ErrorMessage": self.fails_with}
-            self.found["LastUpdate"] = {"Status": "FAILED", "Error": error}
+            self.found["LastUpdate"] = ended | {"Status": "FAILED", "Error": error}
         else:
-            self.found |= self.updates[-1] | {"LastUpdate": {"Status": "SUCCESS"}}
+            self.found |= self.updates[-1] | {"LastUpdate": ended}
 
 
 @contextlib.contextmanager
@@ -69,6 +74,9 @@ def running_service(bucket: str) -> Iterator[Service]:
         def do_GET(self) -> None:
             if self.path == "/environments":
                 self._answer(200, {"Environments": ["alerts"]})
+            elif service.throttled_looks and service.updates:
+                service.throttled_looks -= 1
+                self._answer(400, {"message": "Rate exceeded"}, "ThrottlingException")
             elif self.path == "/environments/alerts":
                 self._answer(200, {"Environment": service.look()})
             else:

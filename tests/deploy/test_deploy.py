@@ -126,13 +126,41 @@ def test_it_waits_with_progress_until_the_environment_is_updated(run: Any, mwaa:
     assert mwaa.found["Status"] == "AVAILABLE"
 
 
-def test_the_dag_comes_after_the_plugins_that_it_needs(run: Any, bucket: Bucket, mwaa: Service) -> None:
-    seen = []
+def test_it_waits_though_the_update_does_not_show_at_once(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    mwaa.looks_until_begun, mwaa.looks_until_done = 2, 4
+    seen = dag_is_there_at_each_look(bucket, mwaa)
+    assert run()[0] == 0
+    assert seen == [False] * 5
+
+
+def test_it_waits_though_it_cannot_look_for_a_while(
+    run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    mwaa.throttled_looks = 1
+    status, printed = run()
+    assert status == 0
+    assert "AWS refused airflow:GetEnvironment of 'alerts': ThrottlingException" in printed
+    assert DAG in bucket.objects()
+
+
+def dag_is_there_at_each_look(bucket: Bucket, mwaa: Service) -> list[bool]:
+    """A list that grows with each look at the environment."""
+    seen: list[bool] = []
     look = mwaa.look
-    mwaa.look = lambda: seen.append(DAG in bucket.objects()) or look()  # type: ignore
-    run()
-    assert seen
-    assert not any(seen)
+
+    def watched() -> dict[str, Any]:
+        seen.append(DAG in bucket.objects())
+        return look()
+
+    mwaa.look = watched  # type: ignore[method-assign]
+    return seen
+
+
+def test_the_dag_comes_after_the_plugins_that_it_needs(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    seen = dag_is_there_at_each_look(bucket, mwaa)
+    assert run()[0] == 0
+    assert seen == [False] * 3
 
 
 def test_the_same_again_changes_nothing(run: Any, bucket: Bucket, mwaa: Service) -> None:
@@ -385,7 +413,7 @@ def test_an_update_that_takes_too_long_is_not_taken_back(
     mwaa.looks_until_done = 1_000_000
     status, printed = run()
     assert status == 1
-    assert "still UPDATING after 0 minutes: once it is AVAILABLE, run the same command again" in printed
+    assert "has not ended after 0 minutes (status AVAILABLE): once it is AVAILABLE, run the same" in printed
     assert "plugins.zip" in bucket.objects()
 
 
@@ -395,7 +423,8 @@ def test_after_an_interrupted_update_the_same_command_goes_on(
     with monkeypatch.context() as interrupted:
         interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run()[0] == 130
-    mwaa.found |= mwaa.updates[0] | {"Status": "AVAILABLE"}
+    mwaa.look()
+    mwaa.look()
     assert run()[0] == 0
     assert DAG in bucket.objects()
     assert len(mwaa.updates) == 1
