@@ -255,10 +255,10 @@ class Environment:
             except DeployError as error:  # the update goes on, whether or not we can see it
                 say(str(error))
         if self.status == "UPDATE_FAILED" or self._last_update.get("Status") == "FAILED":
-            error = self._last_update.get("Error", {})
+            why = self._last_update.get("Error", {})
             raise DeployError(
-                f"MWAA could not update environment {self.name!r} and keeps what it had: {error.get('ErrorCode', '')} "
-                f"{error.get('ErrorMessage', 'see its log group of the scheduler')}"
+                f"MWAA could not update environment {self.name!r} and keeps what it had: {why.get('ErrorCode', '')} "
+                f"{why.get('ErrorMessage', 'see its log group of the scheduler')}"
             )
 
     def _has_ended(self, earlier: Any) -> bool:
