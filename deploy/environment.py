@@ -50,15 +50,27 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is written ``first``, what the environment has to be updated for, and what is written ``then``."""
+    """What is written ``first``, what the environment has to be updated for, and what is written ``then``.
+
+    ``upgrade`` is the Airflow version that the same update takes the environment to, '' where it keeps its own.
+    """
 
     first: Sequence[Change]
     shared: Sequence[Change]
     then: Sequence[Change] = ()
+    upgrade: str = ""
+
+    @property
+    def updates(self) -> bool:
+        """Whether the environment has to be updated."""
+        return bool(self.shared or self.upgrade)
 
     def __str__(self) -> str:
         """Say what changes, each object once."""
-        return "\n".join(dict.fromkeys(str(change) for change in [*self.first, *self.shared, *self.then]))
+        lines = [str(change) for change in [*self.first, *self.shared, *self.then]]
+        if self.updates:
+            lines.append("update  the environment" + f" to Airflow {self.upgrade}" * bool(self.upgrade))
+        return "\n".join(dict.fromkeys(lines))
 
 
 class Environment:
@@ -81,15 +93,15 @@ class Environment:
         self._dags = str(self._found["DagS3Path"]).strip("/")
         self.manifest = f"{self._dags}/include/redshift_auth_alert.json"
 
-    def check(self, bucket: str) -> None:
-        """Refuse what cannot be deployed to: ``bucket`` has to be the environment's."""
+    def check(self, bucket: str, airflow: str) -> None:
+        """Refuse what cannot be deployed to: ``bucket`` has to be the environment's, ``airflow`` be supported."""
         if self.status not in _READY:
             raise DeployError(
                 f"environment {self.name!r} is {self.status}: wait for AVAILABLE, then run the same command again"
             )
-        if self.airflow not in AIRFLOWS:
+        if airflow not in AIRFLOWS:
             raise DeployError(
-                f"environment {self.name!r} runs Airflow {self.airflow}, which is not supported; "
+                f"environment {self.name!r} runs Airflow {airflow}, which is not supported; "
                 f"valid: {', '.join(AIRFLOWS)}"
             )
         if bucket != self.bucket:
@@ -154,8 +166,8 @@ class Environment:
         try:
             self._write(plan.first, written)
             versions = self._write(plan.shared, written)
-            if versions:
-                self._update(plan.shared, versions, say, seconds_between_looks)
+            if plan.updates:
+                self._update(plan, versions, say, seconds_between_looks)
                 written.clear()
             self._write(plan.then, written)
         except UpdateGoesOnError:
@@ -229,9 +241,9 @@ class Environment:
             return f"Not taken back, for want of s3:DeleteObjectVersion; delete these versions: {', '.join(left)}"
         return "Nothing was changed." if not written else "What was written has been taken back."
 
-    def _update(self, changes: Sequence[Change], versions: Mapping[str, str], say: Say, between_looks: float) -> None:
-        asked = {"Name": self.name}
-        for change in changes:
+    def _update(self, plan: Plan, versions: Mapping[str, str], say: Say, between_looks: float) -> None:
+        asked = {"Name": self.name} | ({"AirflowVersion": plan.upgrade} if plan.upgrade else {})
+        for change in plan.shared:
             asked |= {
                 f"{change.setting}S3Path": change.key,
                 f"{change.setting}S3ObjectVersion": versions[change.key],

@@ -216,7 +216,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(run: Any, bucket: Bucket, 
     status, printed = run("deploy", "--dry-run")
     assert status == 0
     assert "new     dags/redshift_auth_failure_alert.py\n" in printed
-    assert "update  environment alerts\nA dry run: nothing is changed.\n" in printed
+    assert "update  the environment\nA dry run: nothing is changed.\n" in printed
     assert (bucket.objects(), mwaa.updates) == ({}, [])
 
 
@@ -230,6 +230,21 @@ def test_the_requirements_are_those_of_the_environments_airflow(
 
 
 THEIRS = b"--constraint c.txt\nhumanize==4.1\npandas\n"
+
+
+def test_an_upgrade_of_airflow_comes_with_its_requirements_in_one_update(
+    run: Any, bucket: Bucket, mwaa: Service
+) -> None:
+    mwaa.found["AirflowVersion"] = "3.0.6"
+    run()
+    status, printed = run("deploy", "--airflow", "3.3.1")
+    assert status == 0
+    assert "update  the environment to Airflow 3.3.1\n" in printed
+    assert sorted(mwaa.updates[1]) == ["AirflowVersion", "RequirementsS3ObjectVersion", "RequirementsS3Path"]
+    assert b"apache-airflow==3.3.1\n" in bucket.get("requirements.txt")
+    assert b"3.0.6" not in bucket.get("requirements.txt")
+
+
 OTHERS = {"others.py": b"import this\n", ".airflowignore": b"others/.*\n"}
 
 
