@@ -12,7 +12,7 @@ import json
 import shutil
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 AIRFLOWS = tuple(sorted(folder.name for folder in (ROOT / "deploy" / "airflow").iterdir() if folder.is_dir()))
 NEWEST = AIRFLOWS[-1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+
+
+def _plain(member: zipfile.ZipInfo) -> None:
+    member.external_attr = 0o644 << 16
 
 
 def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> dict[str, Any]:
@@ -57,13 +61,16 @@ def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> dict[
     return manifest
 
 
-def pack(members: Mapping[str, bytes]) -> bytes:
-    """Return a zip file of ``members``, content by name: the same bytes for the same members."""
+def pack(members: Mapping[str, bytes], mode: Callable[[zipfile.ZipInfo], None] = _plain) -> bytes:
+    """Return a zip file of ``members``, content by name: the same bytes for the same members.
+
+    ``mode`` sets what a member is beside its name and content: by default a file that all may read, uncompressed.
+    """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name in sorted(members):
             member = zipfile.ZipInfo(name, _EPOCH)
-            member.external_attr = 0o644 << 16
+            mode(member)
             archive.writestr(member, members[name])
     return packed.getvalue()
 

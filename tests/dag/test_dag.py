@@ -270,6 +270,7 @@ LOAD_BUNDLE = (
 import json, sys
 bag = DagBag(sys.argv[1])
 from airflow import plugins_manager
+plugins_manager.ensure_plugins_loaded()
 loaded = sorted(name for name in sys.modules if name in {"settings", "interval", "breaches", "message", "operators"})
 print(json.dumps({
     "dags": {dag_id: "breaching AS" in dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()},
@@ -279,13 +280,14 @@ print(json.dumps({
 )
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["glob", "regexp"])
+def bundle(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What Airflow finds in folders as on MWAA: ``dags/`` with ``include/`` inside, ``plugins/`` elsewhere."""
     folder = tmp_path_factory.mktemp("mwaa")
     dags, plugins = lay_out(folder, {"default.yaml": VALID, "spraying.yaml": VALID})
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env |= {"AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
+    env |= {"AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX": request.param}
     printed = subprocess.run(
         [sys.executable, "-c", LOAD_BUNDLE, str(dags)], env=env, cwd=folder, capture_output=True, text=True, check=True
     ).stdout
