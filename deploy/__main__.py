@@ -25,16 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bucket", required=True, type=_named, help="the bucket that the environment reads")
     parser.add_argument("--environment", required=True, type=_named, help="name of the MWAA environment")
     parser.add_argument("--region", help="the environment's region; boto3's by default")
-    parser.add_argument(
-        "--airflow", choices=AIRFLOWS, help="upgrade the environment to this version"
-    )
+    parser.add_argument("--airflow", choices=AIRFLOWS, help="upgrade the environment to this version")
     parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument("--look-every", type=float, default=20, metavar="SECONDS", help="while the environment updates")
     options = parser.parse_args(arguments)
     try:
         run(options)
     except KeyboardInterrupt:
-        print("\nInterrupted. An update of the environment goes on; run the same command again when it is AVAILABLE.")
+        print("\nInterrupted. An update of the environment that was begun goes on; then run the same command again.")
         return 130
     except UpdateGoesOnError as error:
         print(error, file=sys.stderr)
@@ -56,11 +54,11 @@ def run(options: argparse.Namespace) -> None:
     session = boto3.Session(region_name=options.region)
     environment = Environment(session.client("s3"), session.client("mwaa"), options.environment)
     airflow = options.airflow or environment.airflow
-    environment.check(options.bucket, airflow)
+    environment.check(options.bucket)
     facts = f"Airflow {environment.airflow}, {environment.status}, bucket {environment.bucket}"
     print(f"Environment {environment.name}: {facts}")
     plan = environment.plan_removal() if options.command == "undeploy" else _plan(environment, airflow)
-    if not (plan.first or plan.updates):
+    if not (plan.first or plan.updates or plan.then):
         print("All of it is there already; nothing is changed.")
         return
     print(plan)
@@ -75,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _plan(environment: Environment, airflow: str) -> Plan:
+    environment.check_airflow(airflow)
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder)
         write_bundle(build, airflow=airflow)

@@ -12,14 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.bundle import AIRFLOWS
-from deploy.shared_files import (
-    DeployError,
-    members,
-    merge_plugins,
-    merge_requirements,
-    remove_from_plugins,
-    remove_from_requirements,
-)
+from deploy.shared_files import SHARED_FILES, DeployError, SharedFile
 from redshift_auth_alert.monitors import Monitor
 
 _READY = ("AVAILABLE", "UPDATE_FAILED")
@@ -93,16 +86,11 @@ class Environment:
         self._dags = str(self._found["DagS3Path"]).strip("/")
         self.manifest = f"{self._dags}/include/redshift_auth_alert.json"
 
-    def check(self, bucket: str, airflow: str) -> None:
-        """Refuse what cannot be deployed to: ``bucket`` has to be the environment's, ``airflow`` be supported."""
+    def check(self, bucket: str) -> None:
+        """Refuse what cannot be changed now, and a ``bucket`` that is not the environment's."""
         if self.status not in _READY:
             raise DeployError(
                 f"environment {self.name!r} is {self.status}: wait for AVAILABLE, then run the same command again"
-            )
-        if airflow not in AIRFLOWS:
-            raise DeployError(
-                f"environment {self.name!r} runs Airflow {airflow}, which is not supported; "
-                f"valid: {', '.join(AIRFLOWS)}"
             )
         if bucket != self.bucket:
             raise DeployError(f"BUCKET is {bucket!r}, but environment {self.name!r} reads {self.bucket!r}: name that")
@@ -114,6 +102,14 @@ class Environment:
             raise DeployError(
                 f"bucket {bucket!r} keeps no versions of its objects, which MWAA needs and taking back too: "
                 f"aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled"
+            )
+
+    def check_airflow(self, version: str) -> None:
+        """Refuse an Airflow version that is not supported."""
+        if version not in AIRFLOWS:
+            raise DeployError(
+                f"environment {self.name!r} runs Airflow {version}, which is not supported; "
+                f"valid: {', '.join(AIRFLOWS)}"
             )
 
     def check_topics(self, monitors: Iterable[Monitor]) -> None:
@@ -143,7 +139,7 @@ class Environment:
             if present[key] != content
         ]
         changes += [Change(key, None) for key in earlier if key not in wanted]
-        shared = self._shared(merge_plugins, merge_requirements, bundle["plugins.zip"], bundle["requirements.txt"])
+        shared = [change for file in SHARED_FILES for change in self._change(file, bundle[file.name])]
         if not changes and list(wanted) == earlier:
             return Plan([], shared)
         # First too, so that a missing right to write shows before anything else, and that what an interrupted
@@ -157,8 +153,10 @@ class Environment:
         earlier = self._deployed()
         if not earlier:
             raise DeployError(f"nothing of this package was deployed: {self.bucket!r} has no {self.manifest}")
-        shared = self._shared(remove_from_plugins, remove_from_requirements)
-        return Plan([Change(key, None) for key in [*earlier, self.manifest]], shared)
+        there = [key for key in earlier if self._get(key) is not None]
+        shared = [change for file in SHARED_FILES for change in self._change(file, None)]
+        # The manifest last, so that what was interrupted can be taken up again.
+        return Plan([Change(key, None) for key in there], shared, [Change(self.manifest, None)])
 
     def apply(self, plan: Plan, say: Say, *, seconds_between_looks: float = 20) -> None:
         """Carry out the plan; where that fails, take back what was written since the environment last was whole."""
@@ -190,25 +188,35 @@ class Environment:
 
     def _deployed(self) -> list[str]:
         content = self._get(self.manifest)
-        return list(json.loads(content)["objects"]) if content else []
+        try:
+            return [str(key) for key in json.loads(content)["objects"]] if content else []
+        except (ValueError, KeyError, TypeError) as error:
+            raise DeployError(
+                f"s3://{self.bucket}/{self.manifest}, which says what was deployed, cannot be read ({error}): "
+                "restore an earlier version of it, or remove it and what it named"
+            ) from error
 
-    def _shared(self, plugins: Callable[..., bytes], requirements: Callable[..., bytes], *ours: bytes) -> list[Change]:
-        """Return the changes to the files that others share, by what ``plugins`` and ``requirements`` make of them."""
-        changes = []
-        for name, make, mine, parse in (
-            ("plugins.zip", plugins, ours[:1], members),
-            ("requirements.txt", requirements, ours[1:], bytes),
-        ):
-            setting = "Plugins" if name == "plugins.zip" else "Requirements"
-            key = self._found.get(f"{setting}S3Path") or name
-            there = self._get(key, self._found.get(f"{setting}S3ObjectVersion"))
-            wanted = make(there, *mine)
-            if there is None or parse(there) != parse(wanted):
-                changes.append(Change(key, wanted, is_new=there is None, setting=setting))
-        return changes
+    def _change(self, file: SharedFile, ours: bytes | None) -> list[Change]:
+        """Return the change to a file that others share, if any: ``ours`` put into it, or taken out where None."""
+        key, version = self._found.get(f"{file.setting}S3Path"), self._found.get(f"{file.setting}S3ObjectVersion")
+        latest = self._get(key or file.name)
+        read = (self._get(key, version) if version else latest) if key else None
+        if latest is not None and file.parse(file.remove(latest)) != file.parse(file.remove(read)):
+            raise DeployError(
+                f"s3://{self.bucket}/{key or file.name} holds what environment {self.name!r} does not read yet: "
+                f"somebody is about to change it (it reads {f'version {version}' if key else 'no such file'}). Update the "
+                "environment to it, or remove that version"
+            )
+        wanted = file.remove(read) if ours is None else file.merge(read, ours)
+        if read is not None and file.parse(read) == file.parse(wanted):
+            return []
+        return [Change(key or file.name, wanted, is_new=latest is None, setting=file.setting)]
 
     def _get(self, key: str, version: str | None = None) -> bytes | None:
-        with _refused(f"s3:GetObject of s3://{self.bucket}/{key}"):
+        named = (
+            f"environment {self.name!r} reads version {version} of {key}, which is not there: update it to one that is"
+        )
+        with _refused(f"s3:GetObject of s3://{self.bucket}/{key}", {"NoSuchVersion": lambda: named}):
             try:
                 which = {"VersionId": version} if version else {}
                 return bytes(self._s3.get_object(Bucket=self.bucket, Key=key, **which)["Body"].read())
@@ -249,9 +257,20 @@ class Environment:
                 f"{change.setting}S3ObjectVersion": versions[change.key],
             }
         earlier = self._last_update.get("CreatedAt")
-        with _refused(f"airflow:UpdateEnvironment of {self.name!r}"):
-            self._mwaa.update_environment(**asked)
-        say("The environment is being updated, which takes MWAA 20 to 30 minutes; runs go on meanwhile.")
+        try:
+            with _refused(f"airflow:UpdateEnvironment of {self.name!r}"):
+                self._mwaa.update_environment(**asked)
+        except DeployError as error:
+            if isinstance(error.__cause__, ClientError):
+                raise
+            raise UpdateGoesOnError(
+                f"{error}\nWhether the environment is being updated is not known: when it is AVAILABLE, run the same "
+                "command again"
+            ) from error
+        say(
+            "The environment is being updated, which takes MWAA 20 to 30 minutes. It replaces its workers; "
+            "tasks that it stops are tried again."
+        )
         began = time.monotonic()
         while not self._has_ended(earlier):
             minutes = (time.monotonic() - began) / 60

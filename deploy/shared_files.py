@@ -6,7 +6,9 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -108,6 +110,8 @@ def remove_from_requirements(there: bytes | None) -> bytes:
         text = (there or b"").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DeployError(f"requirements.txt of the environment is not UTF-8 ({error}): write it anew") from error
+    if text in [path.read_text() for path in (ROOT / "deploy" / "airflow").glob("*/requirements.txt")]:
+        return b""  # put there by hand
     lines = text.splitlines()
     marks = [line for line in lines if line in (_BEGIN, _END)]
     if marks not in ([], [_BEGIN, _END]):
@@ -125,6 +129,26 @@ def remove_from_requirements(there: bytes | None) -> bytes:
     if kept and kept[-1].endswith("\\"):
         raise DeployError(f"requirements.txt of the environment ends with {kept[-1]!r}: finish that line")
     return "".join(f"{line}\n" for line in kept).encode()
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """A file of the bundle that others share, and what the environment's settings for it begin with.
+
+    ``merge`` and ``remove`` make the file that is wanted of the one that is there; two are the same where ``parse`` is.
+    """
+
+    name: str
+    setting: str
+    merge: Callable[[bytes | None, bytes], bytes]
+    remove: Callable[[bytes | None], bytes]
+    parse: Callable[[bytes], Any]
+
+
+SHARED_FILES = (
+    SharedFile("plugins.zip", "Plugins", merge_plugins, remove_from_plugins, members),
+    SharedFile("requirements.txt", "Requirements", merge_requirements, remove_from_requirements, bytes),
+)
 
 
 def _requirement(line: str) -> Requirement | None:

@@ -27,6 +27,7 @@ class Service:
     throttled_looks: int = 0
     fails_with: str = ""
     refuses_updates: bool = False
+    breaks_off_updates: bool = False
     _looks: int | None = None
 
     def look(self) -> dict[str, Any]:
@@ -86,6 +87,8 @@ def running_service(bucket: str) -> Iterator[Service]:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if service.refuses_updates:
                 return self._answer(403, {"message": "not authorized"}, "AccessDeniedException")
+            if service.breaks_off_updates:
+                return self.connection.close()
             service.update(asked)
             return self._answer(200, {"Arn": service.found["Arn"]})
 

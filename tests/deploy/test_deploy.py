@@ -16,6 +16,7 @@ import deploy.__main__ as command
 from deploy.bundle import pack
 from deploy.shared_files import members
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
+from tests.conftest import ROOT
 from tests.deploy.mwaa_service import Service, running_service
 from tests.deploy.test_bundle import checkout  # noqa: F401 -- a fixture
 
@@ -245,7 +246,7 @@ def test_an_upgrade_of_airflow_comes_with_its_requirements_in_one_update(
     assert b"3.0.6" not in bucket.get("requirements.txt")
 
 
-OTHERS = {"others.py": b"import this\n", ".airflowignore": b"others/.*\n"}
+OTHERS = {"others.py": b"import this\n", ".airflowignore": b"others/\n"}
 
 
 @pytest.fixture
@@ -262,9 +263,9 @@ def shared(bucket: Bucket, mwaa: Service) -> None:
 def test_others_plugins_and_requirements_stay(run: Any, bucket: Bucket) -> None:
     run()
     plugins = members(bucket.get("team/plugins.zip"))
-    assert plugins["others.py"] == OTHERS["others.py"]
-    assert plugins[".airflowignore"].splitlines()[0] == b"others/.*"
-    assert plugins[".airflowignore"].splitlines()[-1] == b"redshift_auth_alert/.*"
+    assert plugins["others.py"].content == OTHERS["others.py"]
+    ignored = plugins[".airflowignore"].content.splitlines()
+    assert (ignored[0], ignored[-1]) == (b"others/", b"redshift_auth_alert/")
     requirements = bucket.get("team/requirements.txt").decode()
     assert requirements.startswith("--constraint c.txt\nhumanize==4.1\npandas\n# redshift-auth-alert: begin\n")
 
@@ -277,7 +278,7 @@ def test_taken_out_again_only_what_is_others_is_left(run: Any, bucket: Bucket, m
     assert status == 0
     there = bucket.objects()
     assert set(there) == {"dags/others.py", "team/plugins.zip", "team/requirements.txt"}
-    assert members(there["team/plugins.zip"]) == OTHERS
+    assert members(there["team/plugins.zip"]) == members(pack(OTHERS))
     assert there["team/requirements.txt"] == THEIRS
     assert mwaa.updates[-1]["PluginsS3ObjectVersion"] == mwaa.found["PluginsS3ObjectVersion"]
 
@@ -287,6 +288,29 @@ def test_taken_out_again_a_bucket_of_its_own_keeps_two_empty_files(run: Any, buc
     run("undeploy")
     assert bucket.objects()["requirements.txt"] == b""
     assert zipfile.ZipFile(io.BytesIO(bucket.get("plugins.zip"))).namelist() == [".airflowignore"]
+
+
+def test_taking_out_goes_on_where_it_was_interrupted(
+    run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run("undeploy")[0] == 130
+    mwaa.fails_with = "no"
+    mwaa.look()
+    mwaa.look()
+    mwaa.fails_with = ""
+    assert run("undeploy")[0] == 0
+    assert set(bucket.objects()) == {"plugins.zip", "requirements.txt"}
+    assert members(bucket.get("plugins.zip")).keys() == {".airflowignore"}
+
+
+def test_it_can_be_taken_out_of_an_airflow_that_is_not_supported(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    run()
+    mwaa.found["AirflowVersion"] = "3.4.0"
+    assert run("undeploy")[0] == 0
+    assert DAG not in bucket.objects()
 
 
 def test_a_dry_run_of_taking_out_changes_nothing(run: Any, bucket: Bucket) -> None:
@@ -370,14 +394,95 @@ def test_an_object_that_no_deployment_wrote_is_not_overwritten(run: Any, bucket:
     assert f"would be overwritten, and no deployment wrote them: {DEFAULT}" in refused(run, bucket)
 
 
-def test_a_requirement_that_contradicts_ours_is_refused(run: Any, bucket: Bucket) -> None:
-    bucket.put("requirements.txt", b"Pandas<3  # for the reports\n")
-    assert "has 'Pandas<3  # for the reports', which contradicts 'pandas==3.0.5'" in refused(run, bucket)
+def reads(bucket: Bucket, mwaa: Service, setting: str, key: str, content: bytes) -> None:
+    """Let the environment read a file that others wrote."""
+    mwaa.found |= {f"{setting}S3Path": key, f"{setting}S3ObjectVersion": bucket.put(key, content)}
 
 
-def test_plugins_that_are_no_zip_file_are_refused(run: Any, bucket: Bucket) -> None:
-    bucket.put("plugins.zip", b"no zip")
-    assert "plugins.zip of the environment is no zip file" in refused(run, bucket)
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("Pandas<3  # for the reports", "has 'Pandas<3  # for the reports', which contradicts 'pandas==3.0.5'"),
+        ("\ufeffpandas==2.0", "contradicts 'pandas==3.0.5'"),
+        ("pandas==2.1.4 --hash=sha256:00", "contradicts 'pandas==3.0.5'"),
+        ("pandas==2.1.4 \\\n  --hash=sha256:00", "contradicts 'pandas==3.0.5'"),
+        ("pandas @ https://example.com/pandas.whl", "contradicts 'pandas==3.0.5'"),
+        ("--no-index", "with which pip would not install ours"),
+        ("humanize \\", "finish that line"),
+        ("# redshift-auth-alert: begin\npandas==3.0.5\nboto3", "valid: '# redshift-auth-alert: begin', then"),
+        ("# redshift-auth-alert: begin\nboto3\n# redshift-auth-alert: end", "has 'boto3' between the marks"),
+    ],
+)
+def test_requirements_that_ours_do_not_go_with_are_refused(
+    run: Any, bucket: Bucket, mwaa: Service, lines: str, says: str
+) -> None:
+    reads(bucket, mwaa, "Requirements", "requirements.txt", f"{lines}\n".encode())
+    assert says in refused(run, bucket)
+
+
+@pytest.mark.parametrize("line", ["pandas", "pandas>=2", "pandas<3; python_version < '3.9'", "pandas==3.0.5", ""])
+def test_requirements_that_ours_go_with_are_taken(run: Any, bucket: Bucket, mwaa: Service, line: str) -> None:
+    reads(bucket, mwaa, "Requirements", "requirements.txt", f"{line}\n".encode())
+    assert run()[0] == 0
+    assert bucket.get("requirements.txt").startswith(f"{line}\n# redshift-auth-alert: begin\n".encode())
+
+
+def test_requirements_that_are_not_utf_8_are_refused(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    reads(bucket, mwaa, "Requirements", "requirements.txt", "# für\n".encode("latin-1"))
+    assert "requirements.txt of the environment is not UTF-8" in refused(run, bucket)
+
+
+def test_the_bundle_put_there_by_hand_is_ours(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    reads(bucket, mwaa, "Requirements", "requirements.txt", (ROOT / "requirements.txt").read_bytes())
+    run()
+    assert bucket.get("requirements.txt").count(b"pandas==") == 1
+
+
+def test_plugins_that_are_no_zip_file_are_refused(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    reads(bucket, mwaa, "Plugins", "plugins.zip", b"no zip")
+    assert "plugins.zip of the environment cannot be read (File is not a zip file)" in refused(run, bucket)
+
+
+def test_modes_and_compression_of_others_plugins_stay(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as plugins:
+        tool = zipfile.ZipInfo("bin/tool")
+        tool.external_attr, tool.compress_type = 0o100755 << 16, zipfile.ZIP_DEFLATED
+        plugins.writestr(tool, b"#!/bin/sh\n" * 100)
+    reads(bucket, mwaa, "Plugins", "plugins.zip", packed.getvalue())
+    run()
+    kept = zipfile.ZipFile(io.BytesIO(bucket.get("plugins.zip"))).getinfo("bin/tool")
+    assert (kept.external_attr >> 16, kept.compress_type) == (0o100755, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize(
+    ("key", "newer"),
+    [("plugins.zip", pack({"others.py": b"# new\n"})), ("requirements.txt", b"humanize==5\n")],
+    ids=["plugins", "requirements"],
+)
+@pytest.mark.usefixtures("shared")
+def test_what_others_uploaded_and_the_environment_does_not_read_yet_is_not_overwritten(
+    run: Any, bucket: Bucket, key: str, newer: bytes
+) -> None:
+    bucket.put(f"team/{key}", newer)
+    assert f"team/{key} holds what environment 'alerts' does not read yet" in refused(run, bucket)
+
+
+def test_a_file_of_others_that_the_environment_does_not_name_is_not_overwritten(run: Any, bucket: Bucket) -> None:
+    bucket.put("plugins.zip", pack(OTHERS))
+    assert "(it reads no such file)" in refused(run, bucket)
+
+
+def test_a_version_that_is_gone_is_named(run: Any, bucket: Bucket, mwaa: Service) -> None:
+    mwaa.found |= {"PluginsS3Path": "plugins.zip", "PluginsS3ObjectVersion": "gone"}
+    bucket.put("plugins.zip", pack(OTHERS))
+    assert "reads version gone of plugins.zip, which is not there" in refused(run, bucket)
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff"])
+def test_a_manifest_that_cannot_be_read_is_named(run: Any, bucket: Bucket, content: bytes) -> None:
+    bucket.put(MANIFEST, content)
+    assert f"{MANIFEST}, which says what was deployed, cannot be read" in refused(run, bucket)
 
 
 def test_taking_out_what_was_not_deployed_is_refused(run: Any, bucket: Bucket) -> None:
@@ -411,10 +516,7 @@ def test_an_update_that_fails_is_taken_back(run: Any, bucket: Bucket, mwaa: Serv
     run()
     mwaa.fails_with = "requirements could not be installed"
     before = bucket.objects()
-    bucket.put("requirements.txt", b"humanize\n")
-    mwaa.found["RequirementsS3ObjectVersion"] = bucket.s3.head_object(Bucket=bucket.name, Key="requirements.txt")[
-        "VersionId"
-    ]
+    reads(bucket, mwaa, "Requirements", "requirements.txt", b"humanize\n")
     status, printed = run()
     assert status == 1
     assert "keeps what it had: INCORRECT_CONFIGURATION requirements could not be installed" in printed
@@ -429,6 +531,31 @@ def test_an_update_that_takes_too_long_is_not_taken_back(
     status, printed = run()
     assert status == 1
     assert "has not ended after 0 minutes (status AVAILABLE): once it is AVAILABLE, run the same" in printed
+    assert "plugins.zip" in bucket.objects()
+
+
+def test_after_an_interrupted_update_that_failed_the_same_command_updates_again(
+    run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        run()
+    mwaa.fails_with = "no"
+    mwaa.look()
+    mwaa.look()
+    mwaa.fails_with = ""
+    assert run()[0] == 0
+    assert len(mwaa.updates) == 2
+    assert mwaa.found["PluginsS3Path"] == "plugins.zip"
+
+
+def test_an_update_that_was_asked_for_without_an_answer_is_not_taken_back(
+    run: Any, bucket: Bucket, mwaa: Service
+) -> None:
+    mwaa.breaks_off_updates = True
+    status, printed = run()
+    assert status == 1
+    assert "Whether the environment is being updated is not known" in printed
     assert "plugins.zip" in bucket.objects()
 
 
