@@ -204,8 +204,8 @@ class Environment:
         if latest is not None and file.parse(file.remove(latest)) != file.parse(file.remove(read)):
             raise DeployError(
                 f"s3://{self.bucket}/{key or file.name} holds what environment {self.name!r} does not read yet: "
-                f"somebody is about to change it (it reads {f'version {version}' if key else 'no such file'}). Update the "
-                "environment to it, or remove that version"
+                f"somebody is about to change it (it reads {f'version {version}' if key else 'no such file'}). "
+                "Update the environment to it, or remove that version"
             )
         wanted = file.remove(read) if ours is None else file.merge(read, ours)
         if read is not None and file.parse(read) == file.parse(wanted):

@@ -633,6 +633,14 @@ def test_the_role_may_not(asked: Asked, stack: str, request: pytest.FixtureReque
     assert not role_may(request.getfixturevalue(stack), asked)
 
 
+def test_a_parameter_may_be_named_without_a_slash_at_its_start(cloud: Cloud) -> None:
+    stack = deploy(cloud, "unslashed", UserParameter="redshift_user", PasswordParameter="redshift/password")
+    named = ("redshift_user", "redshift/password", "/redshift_user", "redshift_userx")
+    may = [role_may(stack, ("ssm:GetParameter", f"{PARAMETER}/{name}", {})) for name in named]
+    remove(cloud, stack.name)
+    assert may == [True, True, False, False]
+
+
 def test_without_the_trail_in_the_bucket_it_is_not_read(cloud: Cloud) -> None:
     stack = deploy(cloud, "untrailed", **OPTIONS | {"ReadCloudTrail": "false", "CreateVpcEndpoints": "false"})
     trail = [asked for asked in ON_REQUEST if "cloudtrail" in name_of(asked).lower()]

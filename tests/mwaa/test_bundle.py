@@ -20,17 +20,16 @@ from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
 
 FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-IN_SSM = {"conn_id": "redshift_in_ssm", "sns_topic_arn": "{{ var.value.topic_in_ssm }}"}
+IN_SSM = {"conn_id": "redshift_in_ssm", "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_in_ssm }}"}
 SCHEDULED = f"{DAG_ID}__scheduled"
 MONITORS = {
     "default.yaml": monitor_file(start_date=FAR, metrics_namespace="RedshiftAuthAlert", **IN_SSM),
     "scheduled.yaml": monitor_file(schedule="* * * * *", environment="scheduled", **IN_SSM),
 }
+CREDENTIALS_PAGE = (ROOT / "docs" / "credentials.md").read_text()
+OPTIONS = json.loads(CREDENTIALS_PAGE.split("--airflow-configuration-options '")[1].split("'\n")[0])
 BACKEND = {
-    "AIRFLOW__SECRETS__BACKEND": "airflow.providers.amazon.aws.secrets.systems_manager"
-    ".SystemsManagerParameterStoreBackend",
-    "AIRFLOW__SECRETS__BACKEND_KWARGS": '{"connections_prefix": "/airflow/connections", '
-    '"variables_prefix": "/airflow/variables"}',
+    **{f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in OPTIONS.items()},
     "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
     "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
     "AWS_DEFAULT_REGION": REGION,
@@ -53,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, image_python: Path) -> Itera
         }  # fmt: skip
         for name, value in {
             "/airflow/connections/redshift_in_ssm": json.dumps(redshift),
-            "/airflow/variables/topic_in_ssm": cloud.topic_arn,
+            "/airflow/variables/redshift_auth_alert_topic_in_ssm": cloud.topic_arn,
         }.items():
             cloud.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
         variables = BACKEND | {"AWS_ENDPOINT_URL_SSM": cloud.endpoint}
