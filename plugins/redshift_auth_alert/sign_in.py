@@ -18,7 +18,10 @@ from redshift_auth_alert.errors import SignInError
 
 # What the provider's hook has used up when it has the token. It would hand them on to the driver, which would then
 # sign in a second time, with boto3's own credentials and with a right to describe every cluster.
-_USED_UP = ("iam", "cluster_identifier", "is_serverless", "serverless_work_group", "serverless_token_duration_seconds")
+_USED_UP = (
+    "iam", "cluster_identifier", "is_serverless", "serverless_work_group", "serverless_token_duration_seconds",
+    "aws_conn_id",
+)  # fmt: skip
 # The error's code -> why, and whether trying again can help.
 _REFUSALS = {
     "AccessDenied": ("the role may not do that", False),
@@ -65,15 +68,22 @@ class SignInHook(RedshiftSQLHook):
 def choose_hook(
     conn_id: str, queries: list[str], *, aws_conn_id: str | None = "aws_default", **parameters: str | None
 ) -> Any:
-    """Return the hook of the connection ``conn_id``; to ``queries`` it adds the id of each query that Athena starts."""
+    """Return the hook of the connection ``conn_id``; to ``queries`` it adds the id of each query that Athena starts.
+
+    ``aws_conn_id`` is the connection to AWS where the extra of ``conn_id`` names no other.
+    """
     connection = BaseHook.get_connection(conn_id)
+    aws_conn_id = connection.extra_dejson.get("aws_conn_id", aws_conn_id)
     if connection.conn_type == "redshift":
         return SignInHook(redshift_conn_id=conn_id, aws_conn_id=aws_conn_id, **parameters)
     if connection.conn_type == "athena":
         from redshift_auth_alert.athena import QueryIdHook  # PyAthena, which only its task needs
 
-        return QueryIdHook(
-            queries, athena_conn_id=conn_id, aws_conn_id=connection.extra_dejson.get("aws_conn_id", aws_conn_id)
+        return QueryIdHook(queries, athena_conn_id=conn_id, aws_conn_id=aws_conn_id)
+    if any(parameters.values()):
+        raise AirflowFailException(
+            f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are for "
+            "type redshift: change the type, or put user and password into the connection"
         )
     return connection.get_hook()
 

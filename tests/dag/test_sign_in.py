@@ -121,6 +121,21 @@ def test_user_and_password_of_separate_parameters_sign_in(airflow: Any) -> None:
     assert execute(**PARAMETERS) == [["auth_monitor"]]
 
 
+def test_a_connection_may_name_its_own_connection_to_aws(
+    airflow: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"conn_type": "aws", "extra": {"region_name": REGION, "endpoint_url": cloud.endpoint}}
+    airflow(services={"ssm": {"endpoint_url": "http://127.0.0.1:1"}}, extra={"aws_conn_id": "other_aws"})
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_AWS", json.dumps(other))
+    assert execute(**PARAMETERS) == [["auth_monitor"]]
+
+
+def test_parameters_are_refused_for_a_connection_that_does_not_take_them(airflow: Any) -> None:
+    airflow(conn_type="postgres")
+    with pytest.raises(AirflowFailException, match=r"is of type 'postgres'; user_parameter and password_parameter are"):
+        execute(**PARAMETERS)
+
+
 def test_iam_signs_in_to_a_provisioned_cluster_with_the_token_and_no_password(
     airflow: Any, cloud: Cloud, warehouse: Warehouse
 ) -> None:
