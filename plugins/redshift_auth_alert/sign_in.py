@@ -82,8 +82,8 @@ def choose_hook(
         return QueryIdHook(queries, athena_conn_id=conn_id, aws_conn_id=aws_conn_id)
     if any(parameters.values()):
         raise AirflowFailException(
-            f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are for "
-            "type redshift: change the type, or put user and password into the connection"
+            f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are "
+            "for type redshift: change the type, or put user and password into the connection"
         )
     return connection.get_hook()
 
