@@ -9,4 +9,7 @@ except ImportError:  # before 3.1
     from airflow.exceptions import AirflowFailException
     from airflow.hooks.base import BaseHook
 
-__all__ = ["AirflowFailException", "BaseHook"]
+# What PyAthena 3.17, of Airflow 3.0.6, raises for a connection that names no place for results: later ones have a type.
+INCOMPLETE_CONNECTION: type[Exception] = AssertionError
+
+__all__ = ["INCOMPLETE_CONNECTION", "AirflowFailException", "BaseHook"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from airflow.exceptions import AirflowException, AirflowNotFoundException
 
-from redshift_auth_alert.compat import AirflowFailException, BaseHook
+from redshift_auth_alert.compat import INCOMPLETE_CONNECTION, AirflowFailException, BaseHook
 from redshift_auth_alert.errors import SignInError
 
 # SQLSTATE (its first characters) -> what to do, and whether trying again can help. A wrong password is not tried
@@ -105,7 +105,7 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
 
 def _remedy(error: Exception) -> tuple[str, bool]:
     driver = type(error).__module__.split(".")[0]
-    if driver in ("pyathena", "botocore", "airflow") or isinstance(error, AssertionError):  # of PyAthena before 3.18
+    if driver in ("pyathena", "botocore", "airflow") or isinstance(error, INCOMPLETE_CONNECTION):
         for words, remedy, retry in _ATHENA:
             if re.search(words, str(error)):
                 return remedy, retry
