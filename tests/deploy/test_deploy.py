@@ -290,17 +290,26 @@ def test_taken_out_again_a_bucket_of_its_own_keeps_two_empty_files(run: Any, buc
     assert zipfile.ZipFile(io.BytesIO(bucket.get("plugins.zip"))).namelist() == [".airflowignore"]
 
 
-def test_taking_out_goes_on_where_it_was_interrupted(
-    run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run()
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert run("undeploy")[0] == 130
+def interrupted(run: Any, monkeypatch: pytest.MonkeyPatch, *what: str) -> int:
+    """The exit status of a command that is interrupted while the environment updates, which goes on."""
+    with monkeypatch.context() as patch:
+        patch.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        return int(run(*what)[0])
+
+
+def fail_the_update(mwaa: Service) -> None:
     mwaa.fails_with = "no"
     mwaa.look()
     mwaa.look()
     mwaa.fails_with = ""
+
+
+def test_taking_out_goes_on_where_it_was_interrupted(
+    run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    assert interrupted(run, monkeypatch, "undeploy") == 130
+    fail_the_update(mwaa)
     assert run("undeploy")[0] == 0
     assert set(bucket.objects()) == {"plugins.zip", "requirements.txt"}
     assert members(bucket.get("plugins.zip")).keys() == {".airflowignore"}
@@ -537,13 +546,8 @@ def test_an_update_that_takes_too_long_is_not_taken_back(
 def test_after_an_interrupted_update_that_failed_the_same_command_updates_again(
     run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        run()
-    mwaa.fails_with = "no"
-    mwaa.look()
-    mwaa.look()
-    mwaa.fails_with = ""
+    assert interrupted(run, monkeypatch) == 130
+    fail_the_update(mwaa)
     assert run()[0] == 0
     assert len(mwaa.updates) == 2
     assert mwaa.found["PluginsS3Path"] == "plugins.zip"
@@ -562,9 +566,7 @@ def test_an_update_that_was_asked_for_without_an_answer_is_not_taken_back(
 def test_after_an_interrupted_update_the_same_command_goes_on(
     run: Any, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr("deploy.environment.time.sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert run()[0] == 130
+    assert interrupted(run, monkeypatch) == 130
     mwaa.look()
     mwaa.look()
     assert run()[0] == 0
