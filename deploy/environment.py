@@ -161,17 +161,19 @@ class Environment:
     def apply(self, plan: Plan, say: Say, *, seconds_between_looks: float = 20) -> None:
         """Carry out the plan; where that fails, take back what was written since the environment last was whole."""
         written: list[tuple[str, str]] = []
+        updated = ""
         try:
             self._write(plan.first, written)
             versions = self._write(plan.shared, written)
             if plan.updates:
                 self._update(plan, versions, say, seconds_between_looks)
                 written.clear()
+                updated = " The environment has been updated all the same; mend this, and run the same command again."
             self._write(plan.then, written)
         except UpdateGoesOnError:
             raise
         except DeployError as error:
-            raise DeployError(f"{error}\n{self._take_back(written)}") from error
+            raise DeployError(f"{error}\n{self._take_back(written)}{updated}") from error
 
     def look_here(self) -> list[str]:
         """Say where to look."""
@@ -247,7 +249,7 @@ class Environment:
                 left.append(f"{key} (version {version})")
         if left:
             return f"Not taken back, for want of s3:DeleteObjectVersion; delete these versions: {', '.join(left)}"
-        return "Nothing was changed." if not written else "What was written has been taken back."
+        return "What was written has been taken back." if written else "Nothing was written."
 
     def _update(self, plan: Plan, versions: Mapping[str, str], say: Say, between_looks: float) -> None:
         asked = {"Name": self.name} | ({"AirflowVersion": plan.upgrade} if plan.upgrade else {})

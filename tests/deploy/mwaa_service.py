@@ -22,6 +22,7 @@ class Service:
     endpoint: str
     found: dict[str, Any]
     updates: list[dict[str, Any]] = field(default_factory=list)
+    shows_pending: bool = False
     looks_until_begun: int = 0
     looks_until_done: int = 2
     throttled_looks: int = 0
@@ -44,6 +45,8 @@ class Service:
         """Begin an update."""
         self.updates.append(asked)
         self._looks = 0
+        if self.shows_pending:
+            self.found["LastUpdate"] = {"Status": "PENDING", "CreatedAt": 1_770_000_000 + len(self.updates)}
 
     def _end(self) -> None:
         self.found["Status"], self._looks = "AVAILABLE", None

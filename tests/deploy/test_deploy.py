@@ -127,8 +127,11 @@ def test_it_waits_with_progress_until_the_environment_is_updated(run: Any, mwaa:
     assert mwaa.found["Status"] == "AVAILABLE"
 
 
-def test_it_waits_though_the_update_does_not_show_at_once(run: Any, bucket: Bucket, mwaa: Service) -> None:
-    mwaa.looks_until_begun, mwaa.looks_until_done = 2, 4
+@pytest.mark.parametrize("shows_pending", [True, False])
+def test_it_waits_though_the_update_does_not_begin_at_once(
+    run: Any, bucket: Bucket, mwaa: Service, *, shows_pending: bool
+) -> None:
+    mwaa.shows_pending, mwaa.looks_until_begun, mwaa.looks_until_done = shows_pending, 2, 4
     seen = dag_is_there_at_each_look(bucket, mwaa)
     assert run()[0] == 0
     assert seen == [False] * 5
@@ -519,6 +522,17 @@ def test_without_the_right_to_update_what_was_written_is_taken_back(run: Any, bu
     says = refused(run, bucket)
     assert "AWS refused airflow:UpdateEnvironment of 'alerts': AccessDeniedException" in says
     assert says.endswith("What was written has been taken back.\n")
+
+
+def test_what_fails_after_the_update_leaves_the_plugins_that_the_environment_now_reads(
+    run: Any, bucket: Bucket, mwaa: Service
+) -> None:
+    bucket.forbid("s3:PutObject", "dags/include/sql/*")
+    status, printed = run()
+    assert status == 1
+    assert "The environment has been updated all the same; mend this, and run the same command again." in printed
+    assert bucket.objects().keys() == {MANIFEST, "plugins.zip", "requirements.txt"}
+    assert mwaa.found["PluginsS3Path"] == "plugins.zip"
 
 
 def test_an_update_that_fails_is_taken_back(run: Any, bucket: Bucket, mwaa: Service) -> None:
