@@ -91,7 +91,7 @@ def build_dag(monitor: Monitor) -> DAG:
             message_group_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='group_id')"),
             message_deduplication_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='deduplication_id')"),
             outlets=[run.breaches],
-            post_execute=run.attach_document,
+            post_execute=run.after_publishing,
         )
         check_threshold >> [publish_alert, EmptyOperator(task_id="no_alert")]
     dag.params = airflow_run.params(settings)  # after the tasks, each of which would copy them at every import

@@ -49,11 +49,14 @@ class Macros:
         """The asset of which each published alert is an event, so that other DAGs can be scheduled on it."""
         return Asset(f"{self._monitor.dag_id}_breaches")
 
-    def attach_document(self, context: Context, _result: Any) -> None:
-        """Give the event the alert as data."""
-        context["outlet_events"][self.breaches].extra = context["ti"].xcom_pull(
-            task_ids="check_threshold", key="document"
-        )
+    def after_publishing(self, context: Context, _result: Any) -> None:
+        """Give the event the alert as data, and write the metrics."""
+        from redshift_auth_alert.metrics import write_metrics  # boto3, which only its task needs
+
+        pull = context["ti"].xcom_pull
+        context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
+        if found := pull(task_ids="check_threshold", key="metrics"):
+            write_metrics(found, self.evaluation(context))
 
     @property
     def macros(self) -> dict[str, Callable[..., Any]]:

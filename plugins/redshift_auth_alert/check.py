@@ -10,7 +10,7 @@ from redshift_auth_alert.breaches import judge
 from redshift_auth_alert.compat import AirflowFailException
 from redshift_auth_alert.evaluation import Evaluation
 from redshift_auth_alert.message import compose, compose_document, log_line
-from redshift_auth_alert.metrics import write_metrics
+from redshift_auth_alert.metrics import measures, write_metrics
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     if coverage.verdict == "unseen" and run.settings.when_unseen == "fail":
         raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
     log.info("Interval %s of %s is %s", run.interval, coverage.source, coverage.verdict)
-    write_metrics(verdict, run)
     if coverage.reason:
         log.warning("Coverage is %s: %s", coverage.verdict, coverage.reason)
 
@@ -49,7 +48,10 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
         verdict.over_groups,
         verdict.unchecked_groups,
     )
+    found = None if coverage.verdict == "unseen" else measures(verdict)
     if not verdict.says_something:
+        if found:
+            write_metrics(found, run)
         return "no_alert"
 
     message = compose(verdict, run)
@@ -59,4 +61,5 @@ def check_threshold(table: dict[str, list[Any]], run: Evaluation, ti: Any) -> st
     for part, value in asdict(message).items():
         ti.xcom_push(key=part, value=value)
     ti.xcom_push(key="document", value=compose_document(verdict, run))
+    ti.xcom_push(key="metrics", value=found)  # to be written once the alert is published
     return "publish_alert"

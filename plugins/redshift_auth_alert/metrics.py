@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from redshift_auth_alert.breaches import Verdict
 from redshift_auth_alert.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from redshift_auth_alert.breaches import Verdict  # and with it pandas, which publish_alert does without
 
 log = logging.getLogger(__name__)
 
-# An alert waits for this, so where CloudWatch cannot be reached it is not waited for long.
+# The task waits for this, so where CloudWatch cannot be reached it is not waited for long.
 _PATIENCE = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 
-def write_metrics(verdict: Verdict, run: Evaluation) -> None:
-    """Write the metrics of a run whose interval was seen, where the monitor names a namespace.
+def measures(verdict: Verdict) -> dict[str, int]:
+    """Return ``Failures`` (all of the interval) and ``BreachingGroups`` (without the ignored ones)."""
+    return {"Failures": verdict.failures, "BreachingGroups": verdict.new_groups + verdict.ongoing_groups}
 
-    ``IntervalsEvaluated`` counts at the time of writing, as it tells that runs go on; ``Failures`` (all of the
-    interval) and ``BreachingGroups`` (without the ignored ones) at the interval's start. An error is a warning in the
-    log: it keeps no alert back, and the metric that then is missing raises the alarm.
+
+def write_metrics(found: Mapping[str, int], run: Evaluation) -> None:
+    """Write what was ``found``, where the monitor names a namespace; nothing for a dry run, which tells nobody.
+
+    To be called once all that is to be told is told: that is what ``IntervalsEvaluated`` says, at the time of writing.
+    What was found counts at the interval's start. An error is a warning in the log, as the metric that then is missing
+    raises the alarm.
     """
     namespace = run.settings.metrics_namespace
-    if namespace is None or verdict.coverage.verdict == "unseen":
+    if namespace is None or run.settings.dry_run:
         return
-    found = {"Failures": verdict.failures, "BreachingGroups": verdict.new_groups + verdict.ongoing_groups}
     writes = [
         [_datum("IntervalsEvaluated", 1, run)],
         # Apart, as CloudWatch refuses what is more than two weeks old, such as the intervals of a backfill.
@@ -36,8 +43,7 @@ def write_metrics(verdict: Verdict, run: Evaluation) -> None:
     for data in writes:
         names = " and ".join(datum["MetricName"] for datum in data)
         try:
-            cloudwatch = AwsBaseHook(run.settings.aws_conn_id, client_type="cloudwatch", config=_PATIENCE).conn
-            cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+            _cloudwatch(run.settings.aws_conn_id).put_metric_data(Namespace=namespace, MetricData=data)
         except Exception as error:
             log.warning(
                 "CloudWatch did not take %s of namespace %s: the role needs cloudwatch:PutMetricData there, and the "
@@ -47,6 +53,12 @@ def write_metrics(verdict: Verdict, run: Evaluation) -> None:
                 type(error).__name__,
                 error,
             )
+            return
+
+
+def _cloudwatch(aws_conn_id: str) -> Any:
+    own = AwsBaseHook(aws_conn_id).conn_config.botocore_config  # such as a proxy
+    return AwsBaseHook(aws_conn_id, client_type="cloudwatch", config=own.merge(_PATIENCE) if own else _PATIENCE).conn
 
 
 def _datum(name: str, value: int, run: Evaluation) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from airflow.configuration import conf
 from airflow.exceptions import AirflowException, AirflowNotFoundException
 
 from redshift_auth_alert.compat import INCOMPLETE_CONNECTION, AirflowFailException, BaseHook
@@ -23,7 +24,7 @@ _REMEDIES: tuple[tuple[str, str, bool], ...] = (
     ("57", "the warehouse cancelled the statement or is shutting down", True),
 )
 # psycopg gives a refused login no SQLSTATE, only the server's words.
-_REFUSALS = {"password authentication failed": "28P01", 'database ".*" does not exist': "3D000"}
+_REFUSALS = {"password authentication failed|no password supplied": "28P01", 'database ".*" does not exist': "3D000"}
 _UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
 
 # Words in Athena's reason -> what to do, and whether trying again can help; the first that is found counts.
@@ -91,8 +92,11 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
     try:
         yield
     except AirflowNotFoundException as error:
-        raise AirflowFailException(
-            f"Connection {conn_id!r} is not defined: add it, or name one that is as conn_id or athena_conn_id"
+        # A secrets backend that could not be asked gives the same error, and can be asked the next time.
+        kind = AirflowException if conf.get("secrets", "backend", fallback="") else AirflowFailException
+        raise kind(
+            f"Connection {conn_id!r} is not defined: add it, or name one that is as conn_id or athena_conn_id; of a "
+            "secrets backend the log above says whether it could be asked"
         ) from error
     except (AirflowFailException, SignInError):
         raise

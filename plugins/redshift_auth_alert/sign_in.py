@@ -9,9 +9,12 @@ from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
+import redshift_connector
+from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.ssm import SsmHook
-from botocore.exceptions import BotoCoreError, ClientError
+from airflow.sdk.log import mask_secret
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from redshift_auth_alert.compat import AirflowFailException, BaseHook
 from redshift_auth_alert.errors import SignInError
@@ -31,6 +34,10 @@ _REFUSALS = {
     "ClusterNotFound": ("there is no such cluster in this account and region", False),
     "ResourceNotFoundException": ("there is no such workgroup in this account and region", False),
 }
+
+
+# The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
+_NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
 
 class SignInHook(RedshiftSQLHook):
@@ -56,13 +63,21 @@ class SignInHook(RedshiftSQLHook):
             connection.password = _parameter(ssm, "password_parameter", password)
         elif extra.get("iam"):
             who = f"{connection.login or 'the role'} in {connection.schema}"
+            if named := [name for name in _NOT_TAKEN if name in extra]:
+                raise AirflowFailException(f"no sign-in by IAM as {who}: {', '.join(named)} is not taken; remove it")
             action = (
                 "redshift-serverless:GetCredentials" if extra.get("is_serverless") else "redshift:GetClusterCredentials"
             )
             with _explained(f"no sign-in by IAM as {who}", action):
                 connection.login, connection.password, connection.port = self.get_iam_token(connection)
+        if connection.password:
+            mask_secret(connection.password)
         connection.extra = json.dumps({name: value for name, value in extra.items() if name not in _USED_UP})
         return connection
+
+    def get_conn(self) -> Any:
+        """Return a connection of the driver, having tried once: each refused login is one from the worker's address."""
+        return redshift_connector.connect(**self._get_conn_params(), **self.conn.extra_dejson)
 
 
 def choose_hook(
@@ -70,16 +85,16 @@ def choose_hook(
 ) -> Any:
     """Return the hook of the connection ``conn_id``; to ``queries`` it adds the id of each query that Athena starts.
 
-    ``aws_conn_id`` is the connection to AWS where the extra of ``conn_id`` names no other.
+    The extra of ``conn_id`` may name its own ``aws_conn_id``; where it does not, that of Athena is ``aws_default``.
     """
     connection = BaseHook.get_connection(conn_id)
-    aws_conn_id = connection.extra_dejson.get("aws_conn_id", aws_conn_id)
+    own = connection.extra_dejson.get("aws_conn_id")
     if connection.conn_type == "redshift":
-        return SignInHook(redshift_conn_id=conn_id, aws_conn_id=aws_conn_id, **parameters)
+        return SignInHook(redshift_conn_id=conn_id, aws_conn_id=own or aws_conn_id, **parameters)
     if connection.conn_type == "athena":
         from redshift_auth_alert.athena import QueryIdHook  # PyAthena, which only its task needs
 
-        return QueryIdHook(queries, athena_conn_id=conn_id, aws_conn_id=aws_conn_id)
+        return QueryIdHook(queries, athena_conn_id=conn_id, aws_conn_id=own or "aws_default")
     if any(parameters.values()):
         raise AirflowFailException(
             f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are "
@@ -97,6 +112,8 @@ def _parameter(ssm: SsmHook, setting: str, name: str) -> str:
 def _explained(what: str, rights: str) -> Iterator[None]:
     try:
         yield
+    except (AirflowException, ParamValidationError) as error:
+        raise AirflowFailException(f"{what}: the connection is not complete ({error})") from error
     except (ClientError, BotoCoreError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         why, retry = _REFUSALS.get(code.removesuffix("Fault"), ("AWS could not be asked", True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import socketserver
+import struct
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -176,6 +178,67 @@ def test_a_parameter_that_is_not_there_fails_for_good_and_is_named(airflow: Any)
     airflow()
     with pytest.raises(AirflowFailException, match=r"password_parameter '/redshift/pass' cannot be read: there is no"):
         execute(**PARAMETERS | {"password_parameter": "/redshift/pass"})
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"iam": True, "is_serverless": True}, "the connection is not complete .*serverless_work_group"),
+        ({"iam": True}, r"the connection is not complete [^$]*DbUser"),
+        ({"iam": True, "db_groups": ["readers"]}, "db_groups is not taken; remove it"),
+    ],
+    ids=["no workgroup", "no user", "groups"],
+)
+def test_a_connection_that_cannot_sign_in_by_iam_fails_for_good(airflow: Any, extra: dict[str, Any], says: str) -> None:
+    airflow(extra=extra)
+    with pytest.raises(AirflowFailException, match=says):
+        execute()
+
+
+def test_a_role_that_may_not_read_the_parameter_fails_for_good(airflow: Any) -> None:
+    def deny(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(400)
+        answer = b'{"__type": "AccessDeniedException"}'
+        request.send_header("Content-Length", str(len(answer)))
+        request.end_headers()
+        request.wfile.write(answer)
+
+    denying = type("Deny", (http.server.BaseHTTPRequestHandler,), {"do_POST": deny, "log_message": lambda *_: None})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), denying)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    airflow(services={"ssm": {"endpoint_url": f"http://127.0.0.1:{server.server_port}"}})
+    with pytest.raises(AirflowFailException, match=r"cannot be read: the role may not do that .*ssm:GetParameter"):
+        execute(**PARAMETERS)
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_monitors_connection_to_aws_reads_the_parameters(
+    airflow: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow(services={"ssm": {"endpoint_url": "http://127.0.0.1:1"}})
+    other = {"conn_type": "aws", "extra": {"region_name": REGION, "endpoint_url": cloud.endpoint}}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_AWS", json.dumps(other))
+    assert execute(**PARAMETERS, aws_conn_id="other_aws") == [["auth_monitor"]]
+
+
+def test_a_login_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: Any) -> None:
+    logins = []
+
+    class Refuse(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read(struct.unpack("!I", self.rfile.read(4))[0] - 4)
+            logins.append(self.client_address)
+            fields = b"SFATAL\0C28000\0Mpassword authentication failed\0\0"
+            self.wfile.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        airflow(port=server.server_address[1], login="auth_monitor", password="old")
+        with pytest.raises(AirflowFailException, match="the warehouse refused the login"):
+            execute()
+        server.shutdown()
+    assert len(logins) == 1
 
 
 def test_an_aws_that_cannot_be_reached_is_tried_again(airflow: Any) -> None:
