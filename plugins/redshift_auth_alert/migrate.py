@@ -83,12 +83,20 @@ aws events disable-rule --name RULE
 def migrate(variables: Mapping[str, Any]) -> Migration:
     """Return what the Lambda's ``variables`` become. Raises SettingsError that names what is missing or invalid."""
     where = "the Lambda's variables"
-    problems = [f"{name} is missing" for name in VARIABLES if not str(variables.get(name, "")).strip()]
+    given = {name: str(value).strip() for name, value in variables.items() if value is not None}
+    problems = [f"{name} is missing" for name in VARIABLES if not given.get(name)]
     if problems:
         problems += unknown_settings(variables, VARIABLES)
         raise SettingsError(f"{where}: " + "; and ".join(problems))
-    given = {name: str(value).strip() for name, value in variables.items()}
-    host = re.sub(r":\d+(/.*)?$", "", given["endpoint"])  # as the console shows it: host:port/database
+    endpoint = re.fullmatch(r"([a-z0-9.-]+)(?::(\d+))?(?:/\w*)?", given["endpoint"].lower())
+    if not endpoint or endpoint[2] not in (None, given["port"]):
+        raise SettingsError(
+            f"{where}: endpoint is {given['endpoint']!r} with port {given['port']!r}; valid: a host's name, or as the "
+            "console shows it host:port/database with that port"
+        )
+    if given["sns_topic_arn"].startswith("{"):
+        raise SettingsError(f"{where}: sns_topic_arn is {given['sns_topic_arn']!r}; valid: an SNS topic ARN")
+    host = endpoint[1]
     numbers = {}
     for name, most in (("port", 65_535), ("threshold", 1_000_000)):
         if not (given[name].isdecimal() and 1 <= int(given[name]) <= most):
@@ -133,7 +141,8 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
     if isinstance(content, dict) and "Environment" in content:  # the whole configuration of the function
-        content = content["Environment"].get("Variables")
+        whole = content["Environment"]
+        content = whole.get("Variables") if isinstance(whole, dict) else whole
     if not isinstance(content, dict):
         raise SettingsError(f"{file} holds no object; valid: variables by name, as the command in --help writes")
     return content

@@ -88,7 +88,7 @@ def _start(value: object) -> object:
 
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 ConnectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
-ParameterName = Annotated[str, Field(pattern=r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=1011)]
+ParameterName = Annotated[str, Field(pattern=r"^((/[A-Za-z0-9_.-]+)+|[A-Za-z0-9_.-]+)$", max_length=1011)]
 T = TypeVar("T", bound="Settings")
 _ENTRIES: dict[str, type[Selector]] = {"ignore": Ignore, "thresholds": OwnThreshold}
 

@@ -634,7 +634,7 @@ def test_the_role_may_not(asked: Asked, stack: str, request: pytest.FixtureReque
 
 
 def test_a_parameter_may_be_named_without_a_slash_at_its_start(cloud: Cloud) -> None:
-    stack = deploy(cloud, "unslashed", UserParameter="redshift_user", PasswordParameter="redshift/password")
+    stack = deploy(cloud, "unslashed", UserParameter="redshift_user", PasswordParameter="/redshift/password")
     named = ("redshift_user", "redshift/password", "/redshift_user", "redshift_userx")
     may = [role_may(stack, ("ssm:GetParameter", f"{PARAMETER}/{name}", {})) for name in named]
     remove(cloud, stack.name)

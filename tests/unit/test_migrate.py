@@ -47,6 +47,8 @@ def test_what_the_lambda_did_stays_so() -> None:
     [
         pytest.param("w.abc.eu-central-1.redshift.amazonaws.com:5439/dev", "w.abc.eu-central-1.redshift.amazonaws.com",
                      "stl_connection_log", id="as the console shows it"),
+        pytest.param("W.123.EU-central-1.Redshift-Serverless.amazonaws.com",
+                     "w.123.eu-central-1.redshift-serverless.amazonaws.com", "sys_connection_log", id="in capitals"),
         pytest.param("w.123.eu-central-1.redshift-serverless.amazonaws.com",
                      "w.123.eu-central-1.redshift-serverless.amazonaws.com", "sys_connection_log", id="Serverless"),
     ],
@@ -68,6 +70,18 @@ def test_the_commands_hold_the_connection_and_no_secret() -> None:
     } <= deploy
 
 
+def test_the_commands_quote_what_the_shell_would_read(tmp_path: Path) -> None:
+    odd = {"dbname": "o'brien $(id)", "port": "5440", "env": "on", "threshold": " 20 "}
+    migration = migrate(LAMBDA | odd)
+    put = next(line for line in migration.commands.splitlines() if line.startswith("aws ssm put-parameter"))
+    words = shlex.split(put)
+    assert words[words.index("--name") + 1] == "/airflow/connections/redshift_default"
+    assert json.loads(words[-1])["schema"] == "o'brien $(id)"
+    assert json.loads(words[-1])["port"] == 5440
+    assert yaml.safe_load(migration.monitor_file)["environment"] == "on"
+    assert migration.settings["metrics_namespace"] == "RedshiftAuthAlert"
+
+
 @pytest.mark.parametrize("name", VARIABLES)
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=f"the Lambda's variables: {name} is missing"):
@@ -82,6 +96,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ({"port": "65536"}, "port is '65536'; valid: an integer from 1 to 65535"),
         ({"sns_topic_arn": "alerts"}, "sns_topic_arn is 'alerts'"),
         ({"user_ps": "no name"}, "user_parameter is 'no name'"),
+        ({"user_ps": "redshift/user"}, "user_parameter is 'redshift/user'"),
+        ({"env": None}, "env is missing"),
+        ({"sns_topic_arn": "{{ var.value.topic }}"}, "valid: an SNS topic ARN"),
+        ({"endpoint": "https://warehouse.example"}, "endpoint is 'https://warehouse.example' with port '5439'"),
+        ({"endpoint": "warehouse.example extra"}, "valid: a host's name"),
+        ({"endpoint": "warehouse.example:5440/dev"}, "with port '5439'"),
     ],
 )
 def test_an_invalid_variable_is_named_with_what_is_valid(changed: dict[str, str], says: str) -> None:
@@ -121,7 +141,7 @@ def test_a_file_that_is_there_is_replaced_where_that_is_asked_for(variables: Pat
     assert "environment: production" in there.read_text()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "3"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "3", '{"Environment": null}', '{"Environment": "x"}'])
 def test_a_file_that_holds_no_variables_is_refused(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
