@@ -86,6 +86,7 @@ $(READY): requirements-dev.txt sandbox/find-python
 	touch $(READY)
 
 # Two environments of each Airflow: "image" holds what MWAA's image and requirements.txt give and no more, "tests" also the tools.
+.PRECIOUS: .venv-%/.ready
 .venv-%/.ready: deploy/airflow/%/image.txt deploy/airflow/%/tests.txt $(READY)
 	@set -e; $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
 	{ echo "MWAA runs Python 3.12, and $(VENV) has another; install it, then: make clean test-versions PYTHON=/path/to/python3.12" >&2; exit 1; }; \
