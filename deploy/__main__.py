@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from deploy.bundle import AIRFLOWS, ROOT, write_bundle
-from deploy.environment import Environment, Plan, UpdateGoesOnError
+from deploy.environment import Environment, Plan
 from redshift_auth_alert.errors import AlertError
 from redshift_auth_alert.monitors import load_monitors
 
@@ -34,9 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. An update of the environment that was begun goes on; then run the same command again.")
         return 130
-    except UpdateGoesOnError as error:
-        print(error, file=sys.stderr)
-        return 1
     except (AlertError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1
