@@ -25,12 +25,12 @@ test: $(READY)  ## all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)
 
 test-docs: $(READY)  ## run each command of README and docs/ that needs no AWS
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m pytest tests/commands
 
 test-versions: $(AIRFLOWS:%=test-%)  ## the tests on each Airflow that MWAA runs; AIRFLOWS="3.0.6" for one
 
 test-%: .venv-%/.ready
-	$(CURDIR)/.venv-$*/tests/bin/python -m pytest tests/unit tests/dag tests/sql
+	$(CURDIR)/.venv-$*/tests/bin/python -m pytest tests/settings tests/detection tests/message tests/tasks
 	$(CURDIR)/.venv-$*/tests/bin/python -m pytest tests/mwaa --image-python $(CURDIR)/.venv-$*/image/bin/python
 
 check: $(READY)  ## lint, formatting, types
@@ -55,7 +55,7 @@ bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 tune: $(READY)  ## alerts that each threshold would have given; ARGS="--days 7"
-	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/python -m redshift_auth_alert.tune $(ARGS)
+	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/python -m redshift_auth_alert.tasks.tune $(ARGS)
 
 readme: $(READY)  ## write the settings table into README.md
 	@$(BIN)/python docs/settings_table.py

@@ -20,8 +20,8 @@ import sqlglot
 
 from benchmarks.figure import Figure
 from benchmarks.statement import INCLUDE, NOON, make_run
-from redshift_auth_alert.interval import Interval
-from redshift_auth_alert.statement import statement
+from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.statement import statement
 from sandbox.warehouse import running_warehouse
 
 HERE = Path(__file__).resolve().parent

@@ -16,8 +16,8 @@ import sqlglot
 
 from benchmarks.figure import Figure
 from benchmarks.statement import INCLUDE, make_run
-from redshift_auth_alert.interval import Interval
-from redshift_auth_alert.statement import statement
+from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.statement import statement
 from sandbox.athena import Engine
 from sandbox.log_files import FAILURE, LOGIN, audit_log_key, setup_statement
 

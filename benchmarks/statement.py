@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.figure import Figure, medians
-from redshift_auth_alert.evaluation import Evaluation
-from redshift_auth_alert.interval import Interval
-from redshift_auth_alert.settings import RunSettings
-from redshift_auth_alert.statement import statement
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.statement import statement
+from redshift_auth_alert.settings.model import RunSettings
 from sandbox.warehouse import running_warehouse
 
 INCLUDE = Path(__file__).resolve().parents[1] / "include"

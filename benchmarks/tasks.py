@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.figure import Figure, medians
 from benchmarks.statement import INCLUDE, make_run
-from redshift_auth_alert.statement import statement
+from redshift_auth_alert.detection.statement import statement
 from sandbox.mwaa import lay_out
 from sandbox.warehouse import running_warehouse
 
@@ -66,9 +66,9 @@ def imports() -> Iterator[Figure]:
 
 def a_million_hosts() -> Iterator[Figure]:
     """1,000,000 breaching hosts, user names of 50 four-byte characters: sizes, and the check's memory."""
-    from redshift_auth_alert.check import check_threshold
-    from redshift_auth_alert.operators import fetch_table, within_xcom
-    from redshift_auth_alert.selection import select
+    from redshift_auth_alert.detection.selection import select
+    from redshift_auth_alert.tasks.check import check_threshold
+    from redshift_auth_alert.tasks.operators import fetch_table, within_xcom
 
     run = make_run(threshold=2, max_groups=100)
     tables = {}
@@ -104,7 +104,7 @@ def _peak_memory(table: dict[str, list[Any]]) -> float:
     code = (
         "import json, resource, sys\n"
         "from benchmarks.statement import make_run\nfrom benchmarks.tasks import Pushed\n"
-        "from redshift_auth_alert.check import check_threshold\n"
+        "from redshift_auth_alert.tasks.check import check_threshold\n"
         "check_threshold(json.load(open(sys.argv[1])), make_run(threshold=2, max_groups=100), Pushed())\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
@@ -118,9 +118,9 @@ def _peak_memory(table: dict[str, list[Any]]) -> float:
 
 def check_against_the_lambda() -> Iterator[Figure]:
     """Check and message for 100,000 breaching groups against a loop over their rows, both with their log lines."""
-    from redshift_auth_alert import check
-    from redshift_auth_alert.operators import within_xcom
-    from redshift_auth_alert.selection import select
+    from redshift_auth_alert.detection.selection import select
+    from redshift_auth_alert.tasks import check
+    from redshift_auth_alert.tasks.operators import within_xcom
 
     log = logging.getLogger("lambda")
     for logger in (log, check.log):
@@ -139,7 +139,7 @@ def check_against_the_lambda() -> Iterator[Figure]:
         return message
 
     with running_warehouse() as warehouse, warehouse.admin() as admin:
-        from redshift_auth_alert.operators import fetch_table
+        from redshift_auth_alert.tasks.operators import fetch_table
 
         admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
         admin.execute(

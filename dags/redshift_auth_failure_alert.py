@@ -15,10 +15,10 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG
 
-from redshift_auth_alert import airflow_run
-from redshift_auth_alert.monitors import Monitor, load_monitors
-from redshift_auth_alert.operators import FailureNotifier, RedshiftSQLOperator
-from redshift_auth_alert.timetable import SettledIntervalTimetable
+from redshift_auth_alert.settings.monitors import Monitor, load_monitors
+from redshift_auth_alert.tasks import macros
+from redshift_auth_alert.tasks.operators import FailureNotifier, RedshiftSQLOperator
+from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
 
 HERE = Path(__file__).resolve().parent
 # On MWAA include/ lies inside dags/, in a checkout beside it.
@@ -28,7 +28,7 @@ INCLUDE = HERE / "include" if (HERE / "include").is_dir() else HERE.parent / "in
 def build_dag(monitor: Monitor) -> DAG:
     """Return the DAG of one monitor."""
     settings = monitor.settings
-    run = airflow_run.Macros(monitor)
+    run = macros.Macros(monitor)
     with DAG(
         dag_id=monitor.dag_id,
         description=f"Alerts on {settings.threshold} authentication failures within {settings.window_minutes} minutes",
@@ -94,7 +94,7 @@ def build_dag(monitor: Monitor) -> DAG:
             post_execute=run.after_publishing,
         )
         check_threshold >> [publish_alert, EmptyOperator(task_id="no_alert")]
-    dag.params = airflow_run.params(settings)  # after the tasks, each of which would copy them at every import
+    dag.params = macros.params(settings)  # after the tasks, each of which would copy them at every import
     return dag
 
 
@@ -102,4 +102,4 @@ monitors, problems = load_monitors(INCLUDE / "monitors")
 for monitor in monitors:
     globals()[monitor.dag_id] = build_dag(monitor)
 if problems:
-    invalid_monitors = airflow_run.ImportErrorDAG(problems)
+    invalid_monitors = macros.ImportErrorDAG(problems)

@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError
 
 from deploy.bundle import AIRFLOWS, ROOT, write_bundle
 from deploy.environment import Environment, Plan
-from redshift_auth_alert.errors import AlertError
-from redshift_auth_alert.monitors import load_monitors
+from redshift_auth_alert.settings.errors import AlertError
+from redshift_auth_alert.settings.monitors import load_monitors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from redshift_auth_alert.errors import SettingsError
-from redshift_auth_alert.monitors import load_monitors
+from redshift_auth_alert.settings.errors import SettingsError
+from redshift_auth_alert.settings.monitors import load_monitors
 
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOWS = tuple(sorted(folder.name for folder in (ROOT / "deploy" / "airflow").iterdir() if folder.is_dir()))

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.bundle import AIRFLOWS
 from deploy.shared_files import SHARED_FILES, DeployError, SharedFile
-from redshift_auth_alert.monitors import Monitor
+from redshift_auth_alert.settings.monitors import Monitor
 
 _READY = ("AVAILABLE", "UPDATE_FAILED")
 _UPDATE_MINUTES = 90

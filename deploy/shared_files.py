@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.bundle import ROOT, pack
-from redshift_auth_alert.errors import AlertError
+from redshift_auth_alert.settings.errors import AlertError
 
 _OURS = ("redshift_auth_alert/", "redshift_auth_alert_plugin.py")
 _IGNORED = ".airflowignore"

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from redshift_auth_alert.settings import RunSettings, schemas, valid_values
+from redshift_auth_alert.settings.model import RunSettings, schemas, valid_values
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 _TABLE = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", flags=re.DOTALL)

@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from redshift_auth_alert.timetable import SettledIntervalTimetable
+from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
 
 
 class RedshiftAuthAlertPlugin(AirflowPlugin):

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from redshift_auth_alert.evaluation import Evaluation
-from redshift_auth_alert.interval import Interval
-from redshift_auth_alert.settings import RunSettings
-from redshift_auth_alert.statement import statement
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.statement import statement
+from redshift_auth_alert.settings.model import RunSettings
 from sandbox.warehouse import Warehouse, running_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from redshift_auth_alert.monitors import DAG_ID
+from redshift_auth_alert.settings.monitors import DAG_ID
 
 INCLUDE = Path(__file__).resolve().parent / "include"  # on MWAA include/ lies inside dags/
 
@@ -26,7 +26,7 @@ with DAG(
         """Print the tables into the log."""
         from rich.console import Console
 
-        from redshift_auth_alert.tune import tune  # pandas: seconds that only this task should pay
+        from redshift_auth_alert.tasks.tune import tune  # pandas: seconds that only this task should pay
 
         tune(INCLUDE, params["monitor"], days=params["days"], until=None, console=Console(width=100))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.bundle import AIRFLOWS, write_bundle
-from redshift_auth_alert.errors import SettingsError
+from redshift_auth_alert.settings.errors import SettingsError
 from tests.conftest import ROOT
 
 
@@ -41,7 +41,7 @@ def test_the_bundle_lies_as_mwaa_wants_it(tmp_path: Path) -> None:
 def test_plugins_zip_holds_the_contents_of_the_folder_and_not_the_folder(tmp_path: Path) -> None:
     write_bundle(tmp_path / "build")
     names = zipfile.ZipFile(tmp_path / "build" / "plugins.zip").namelist()
-    assert {".airflowignore", "redshift_auth_alert_plugin.py", "redshift_auth_alert/settings.py"} <= set(names)
+    assert {".airflowignore", "redshift_auth_alert_plugin.py", "redshift_auth_alert/settings/model.py"} <= set(names)
     assert not [name for name in names if name.startswith("plugins/") or "__pycache__" in name]
 
 

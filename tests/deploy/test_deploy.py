@@ -113,7 +113,7 @@ def test_a_first_deployment_puts_everything_there_and_updates_the_environment(
     assert {"dags/redshift_auth_failure_alert.py", DEFAULT, "dags/include/sql/auth_failures.sql", MANIFEST} <= set(
         there
     )
-    assert "redshift_auth_alert/settings.py" in members(there["plugins.zip"])
+    assert "redshift_auth_alert/settings/model.py" in members(there["plugins.zip"])
     assert [sorted(update) for update in mwaa.updates] == [
         ["PluginsS3ObjectVersion", "PluginsS3Path", "RequirementsS3ObjectVersion", "RequirementsS3Path"]
     ]
@@ -210,7 +210,7 @@ def test_a_changed_plugin_updates_the_environment_to_its_version(
     run: Any, bucket: Bucket, mwaa: Service, edited: Path
 ) -> None:
     run()
-    (edited / "plugins" / "redshift_auth_alert" / "errors.py").write_text("# changed\n")
+    (edited / "plugins" / "redshift_auth_alert" / "settings" / "errors.py").write_text("# changed\n")
     run()
     latest = bucket.s3.head_object(Bucket=bucket.name, Key="plugins.zip")["VersionId"]
     assert mwaa.updates[1] == {"PluginsS3Path": "plugins.zip", "PluginsS3ObjectVersion": latest}

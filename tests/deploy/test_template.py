@@ -15,7 +15,7 @@ from cfnlint.decode import decode_str
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
 
-from redshift_auth_alert.monitors import load_monitors
+from redshift_auth_alert.settings.monitors import load_monitors
 from sandbox.aws import REGION, Cloud, running_cloud
 from tests.conftest import ROOT
 from tests.deploy.policies import is_allowed

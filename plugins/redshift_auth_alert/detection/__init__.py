@@ -1,0 +1,1 @@
+"""What was found: the interval, the statement, coverage, the judgement."""

@@ -1,0 +1,157 @@
+"""What one run evaluates and with which settings: a pure function of a monitor and a DAG run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+from redshift_auth_alert.detection.interval import Interval, IntervalError, choose_interval, format_utc
+from redshift_auth_alert.settings.model import RunSettings
+from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.settings.sources import SOURCES, Source
+
+PARTS = 12
+# How many rows come back where entries select some of them, which SQL does not know: some tens of MB in the worker.
+CANDIDATES = 10_000
+
+
+class DagRun(Protocol):
+    """What is read of Airflow's DAG run."""
+
+    run_id: str
+    run_type: Any
+    logical_date: datetime | None
+    data_interval_start: datetime | None
+    data_interval_end: datetime | None
+    run_after: datetime
+    start_date: datetime | None
+    conf: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One run of one monitor: the settings in force and the interval.
+
+    ``tried_thresholds`` are measured beside those in force, to learn what they would have given.
+    """
+
+    monitor: str
+    run_id: str
+    run_type: str
+    settings: RunSettings
+    interval: Interval
+    tried_thresholds: tuple[int, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The log that it reads; ``with_source`` comes first where the settings say auto."""
+        return SOURCES[self.settings.source]
+
+    def with_source(self, started: datetime) -> Evaluation:
+        """Return the evaluation with the source that auto stands for in a run that started then.
+
+        Raises IntervalError where no source that the monitor names reaches the interval.
+        """
+        settings = self.settings
+        if settings.source != "auto":
+            return self
+        source = choose_source(
+            self.interval,
+            started,
+            recent=settings.auto_recent,
+            past="audit_log_s3" if settings.athena_conn_id else None,
+            retention=timedelta(days=settings.retention_days),
+        )
+        return replace(self, settings=settings.model_copy(update={"source": source}))
+
+    @property
+    def thresholds(self) -> list[int]:
+        """The distinct thresholds that the statement measures at, the lowest first."""
+        own = (entry.threshold for entry in self.settings.thresholds)
+        return sorted({self.settings.threshold, *own, *self.tried_thresholds})
+
+    @property
+    def selects(self) -> bool:
+        """Whether entries make a difference between groups."""
+        return bool(self.settings.ignore or self.settings.thresholds)
+
+    @property
+    def max_candidates(self) -> int:
+        """How many groups come back for each threshold."""
+        if self.selects or self.tried_thresholds:
+            return CANDIDATES // len(self.thresholds)
+        return self.settings.max_groups
+
+    @property
+    def window(self) -> timedelta:
+        """The span W that a count covers."""
+        return timedelta(minutes=self.settings.window_minutes)
+
+    @property
+    def scan_start(self) -> datetime:
+        """Where the scanned range starts: a count at ``start - W`` looks back one more W."""
+        return self.interval.start - 2 * self.window
+
+    @property
+    def scanned_days(self) -> tuple[date, date]:
+        """First and last day whose files may hold the scanned range: the first file of a day goes back to the last."""
+        last_moment = self.interval.end - timedelta(microseconds=1)
+        return self.scan_start.date(), last_moment.date() + timedelta(days=1)
+
+    @property
+    def part_edges(self) -> list[datetime]:
+        """The edges of the equal parts of the interval whose failures are counted one by one, for the bar."""
+        length = self.interval.end - self.interval.start
+        return [self.interval.start + length * part / PARTS for part in range(PARTS + 1)]
+
+    @property
+    def counted_column(self) -> str | None:
+        """The column whose distinct values are counted, None where failures are."""
+        column = self.settings.count.removeprefix("distinct ")
+        return None if column == "failures" else column
+
+    @property
+    def reminder_due(self) -> bool:
+        """Whether ongoing breaches are told again in this interval, which follows from its place in time alone."""
+        period = self.settings.remind_every_minutes
+        return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
+
+
+def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
+    """Return what ``dag_run`` evaluates, its source as the settings name it.
+
+    Raises SettingsError or IntervalError before anything is queried.
+    """
+    settings = monitor.settings.for_run(dag_run.conf)
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    interval = choose_interval(
+        run_type=run_type,
+        data_interval=(dag_run.data_interval_start, dag_run.data_interval_end),
+        logical_date=dag_run.logical_date,
+        run_after=dag_run.run_after,
+        window=timedelta(minutes=settings.window_minutes),
+        start=settings.start,
+        end=settings.end,
+    )
+    return Evaluation(monitor.dag_id, dag_run.run_id, run_type, settings, interval)
+
+
+def choose_source(
+    interval: Interval, run_started: datetime, *, recent: str, past: str | None, retention: timedelta
+) -> str:
+    """Return ``recent`` for an interval that lies wholly within ``retention`` before the run started, else ``past``.
+
+    With a retention of 6 days, a run started on the 8th at 09:00 reads [2nd 09:00, 2nd 09:30) from ``recent``, and
+    [2nd 08:59, 2nd 09:30) from ``past``. Raises IntervalError where that is None.
+    """
+    kept_from = run_started - retention
+    if interval.start >= kept_from:
+        return recent
+    if past is None:
+        raise IntervalError(
+            f"source auto: {interval} does not lie within the {retention.days} days before the run that {recent} is "
+            f"relied on for (from {format_utc(kept_from)} UTC); audit_log_s3 reaches that far: name the Airflow "
+            "connection to Athena as athena_conn_id, or widen retention_days"
+        )
+    return past

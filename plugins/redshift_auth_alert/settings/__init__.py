@@ -1,0 +1,1 @@
+"""What may be asked: settings and their bounds, monitor files, sources."""

@@ -1,0 +1,1 @@
+"""What Airflow runs: operators, hooks, the check, metrics, the timetable."""

@@ -1,0 +1,125 @@
+"""How a connection to the warehouse signs in: with its own password, one of SSM, or one that IAM gives out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cached_property
+from typing import Any
+
+import redshift_connector
+from airflow.exceptions import AirflowException
+from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
+from airflow.providers.amazon.aws.hooks.ssm import SsmHook
+from airflow.sdk.log import mask_secret
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from redshift_auth_alert.settings.errors import AlertError
+from redshift_auth_alert.tasks.versions import AirflowFailException, BaseHook
+
+# What the provider's hook has used up when it has the token. It would hand them on to the driver, which would then
+# sign in a second time, with boto3's own credentials and with a right to describe every cluster.
+_USED_UP = (
+    "iam", "cluster_identifier", "is_serverless", "serverless_work_group", "serverless_token_duration_seconds",
+    "aws_conn_id",
+)  # fmt: skip
+# The error's code -> why, and whether trying again can help.
+_REFUSALS = {
+    "AccessDenied": ("the role may not do that", False),
+    "AccessDeniedException": ("the role may not do that", False),
+    "UnauthorizedOperation": ("the role may not do that", False),
+    "ParameterNotFound": ("there is no such parameter in this account and region", False),
+    "ClusterNotFound": ("there is no such cluster in this account and region", False),
+    "ResourceNotFoundException": ("there is no such workgroup in this account and region", False),
+}
+
+
+# The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
+_NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
+
+
+class SignInError(AlertError):
+    """AWS could not be asked for what a connection signs in with; trying again may help."""
+
+
+class SignInHook(RedshiftSQLHook):
+    """RedshiftSQLHook whose connection signs in with SSM parameters, where they are named, or by IAM, where it says so.
+
+    ``user_parameter`` and ``password_parameter`` are names of SSM parameters. Raises AirflowFailException or, where
+    trying again can help, SignInError.
+    """
+
+    def __init__(self, *, user_parameter: str | None = None, password_parameter: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._parameters = user_parameter, password_parameter
+
+    @cached_property
+    def conn(self) -> Any:
+        """The connection, with the user and the password to sign in with."""
+        connection = deepcopy(self.get_connection(self.get_conn_id()))
+        user, password = self._parameters
+        extra = connection.extra_dejson
+        if user and password:
+            ssm = SsmHook(aws_conn_id=self.aws_conn_id)
+            connection.login = _parameter(ssm, "user_parameter", user)
+            connection.password = _parameter(ssm, "password_parameter", password)
+        elif extra.get("iam"):
+            who = f"{connection.login or 'the role'} in {connection.schema}"
+            if named := [name for name in _NOT_TAKEN if name in extra]:
+                raise AirflowFailException(f"no sign-in by IAM as {who}: {', '.join(named)} is not taken; remove it")
+            action = (
+                "redshift-serverless:GetCredentials" if extra.get("is_serverless") else "redshift:GetClusterCredentials"
+            )
+            with _explained(f"no sign-in by IAM as {who}", action):
+                connection.login, connection.password, connection.port = self.get_iam_token(connection)
+        if connection.password:
+            mask_secret(connection.password)
+        connection.extra = json.dumps({name: value for name, value in extra.items() if name not in _USED_UP})
+        return connection
+
+    def get_conn(self) -> Any:
+        """Return a connection of the driver, having tried once: each refused login is one from the worker's address."""
+        return redshift_connector.connect(**self._get_conn_params(), **self.conn.extra_dejson)
+
+
+def choose_hook(
+    conn_id: str, queries: list[str], *, aws_conn_id: str | None = "aws_default", **parameters: str | None
+) -> Any:
+    """Return the hook of the connection ``conn_id``; to ``queries`` it adds the id of each query that Athena starts.
+
+    The extra of ``conn_id`` may name its own ``aws_conn_id``; where it does not, that of Athena is ``aws_default``.
+    """
+    connection = BaseHook.get_connection(conn_id)
+    own = connection.extra_dejson.get("aws_conn_id")
+    if connection.conn_type == "redshift":
+        return SignInHook(redshift_conn_id=conn_id, aws_conn_id=own or aws_conn_id, **parameters)
+    if connection.conn_type == "athena":
+        from redshift_auth_alert.tasks.athena import QueryIdHook  # PyAthena, which only its task needs
+
+        return QueryIdHook(queries, athena_conn_id=conn_id, aws_conn_id=own or "aws_default")
+    if any(parameters.values()):
+        raise AirflowFailException(
+            f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are "
+            "for type redshift: change the type, or put user and password into the connection"
+        )
+    return connection.get_hook()
+
+
+def _parameter(ssm: SsmHook, setting: str, name: str) -> str:
+    with _explained(f"{setting} {name!r} cannot be read", "ssm:GetParameter, and kms:Decrypt with the parameter's key"):
+        return str(ssm.get_parameter_value(name)).strip()
+
+
+@contextmanager
+def _explained(what: str, rights: str) -> Iterator[None]:
+    try:
+        yield
+    except (AirflowException, ParamValidationError) as error:
+        raise AirflowFailException(f"{what}: the connection is not complete ({error})") from error
+    except (ClientError, BotoCoreError) as error:
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        why, retry = _REFUSALS.get(code.removesuffix("Fault"), ("AWS could not be asked", True))
+        kind = SignInError if retry else AirflowFailException
+        raise kind(f"{what}: {why} (needed: {rights}; {type(error).__name__}: {error})") from error

@@ -1,0 +1,307 @@
+"""The DAG file as Airflow loads it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import ParamValidationError
+from airflow.sdk import DAG
+
+from redshift_auth_alert.settings.model import per_run_names
+from redshift_auth_alert.tasks.versions import AirflowFailException
+from sandbox.mwaa import lay_out
+from tests.conftest import NOON, ROOT, TOPIC
+from tests.tasks.dagbag import DagBag
+
+VALID = f"environment: test\nsns_topic_arn: {TOPIC}\n"
+W = timedelta(minutes=30)
+
+
+def load(dags: Path) -> tuple[Mapping[str, DAG], str]:
+    bag = DagBag(str(dags))
+    return bag.dags, "\n".join(bag.import_errors.values())
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    dags, problems = load(ROOT / "dags")
+    assert problems == ""
+    return dags["redshift_auth_failure_alert"]
+
+
+def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> dict[str, Any]:
+    dag_run = SimpleNamespace(
+        **{
+            "run_id": "manual__1",
+            "run_type": "manual",
+            "logical_date": None,
+            "data_interval_start": None,
+            "data_interval_end": None,
+            "run_after": NOON,
+            "start_date": NOON,
+            "conf": dict(conf or {}),
+        }
+        | facts
+    )
+    pulled = {
+        "subject": "[ALERT] {{ 1/0 }}",
+        "body": "body of {{ 1/0 }}",
+        "attributes": {"new_groups": 1},
+        "group_id": "g",
+        "deduplication_id": "d",
+    }
+    ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda key, **_: pulled[key])
+    topic = SimpleNamespace(redshift_auth_alert_topic_arn=TOPIC)
+    return {"dag": dag, "dag_run": dag_run, "ti": ti, "var": {"value": topic}, "exception": ValueError("{{ 1/0 }}")}
+
+
+def rendered(dag: DAG, task_id: str, **facts: Any) -> Any:
+    task = dag.get_task(task_id).prepare_for_execution()
+    task.render_template_fields(context(dag, **facts), task.get_template_env(dag))
+    return task
+
+
+def test_its_four_tasks(dag: DAG) -> None:
+    assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
+        "query_auth_failures": "RedshiftSQLOperator",
+        "check_threshold": "BranchPythonOperator",
+        "publish_alert": "SnsPublishOperator",
+        "no_alert": "EmptyOperator",
+    }
+
+
+def test_its_edges(dag: DAG) -> None:
+    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks if task.downstream_task_ids} == {
+        "query_auth_failures": ["check_threshold"],
+        "check_threshold": ["no_alert", "publish_alert"],
+    }
+
+
+def test_publishing_is_an_event_of_the_monitors_asset(dag: DAG) -> None:
+    assert [asset.name for asset in dag.get_task("publish_alert").outlets] == ["redshift_auth_failure_alert_breaches"]
+
+
+def test_its_form_has_a_field_for_each_setting_of_a_run(dag: DAG) -> None:
+    assert sorted(dag.params) == sorted(per_run_names())
+
+
+def test_its_form_as_it_stands_is_valid(dag: DAG) -> None:
+    dag.params.validate()
+
+
+@pytest.mark.parametrize(
+    "values", [{"threshold": 0}, {"threshold": "5"}, {"source": "x"}, {"start": "2026-03-01 12:00"}]
+)
+def test_its_form_refuses(dag: DAG, values: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError, match=next(iter(values))):
+        copy.deepcopy(dag.params).update(values)
+
+
+def test_its_statement_is_loaded(dag: DAG) -> None:
+    assert "Measures authentication failures" in dag.get_task("query_auth_failures").sql
+
+
+def test_its_tasks_have_an_owner_retries_and_a_time_limit_and_tell_of_failures(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.owner == "security"
+        assert task.retries == 2
+        assert task.retry_exponential_backoff
+        assert task.execution_timeout == timedelta(minutes=10)
+        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureNotifier"]
+
+
+def test_it_says_what_it_is(dag: DAG) -> None:
+    assert dag.tags == {"redshift", "security", "production"}
+    assert "One DAG per monitor file" in dag.doc_md
+
+
+def test_the_statement_covers_the_runs_interval(dag: DAG) -> None:
+    sql = rendered(dag, "query_auth_failures", conf={"start": "2026-03-01T10:00:00Z", "threshold": 7}).sql
+    assert "TIMESTAMP '2026-03-01 10:00:00.000000'" in sql
+    assert "TIMESTAMP '2026-03-01 10:30:00.000000'" in sql
+    assert "HAVING COUNT(*) >= 7" in sql
+
+
+def test_the_statement_of_a_manual_run_without_logical_date_ends_at_run_after(dag: DAG) -> None:
+    assert "occurred_at < TIMESTAMP '2026-03-01 12:00:00.000000'" in rendered(dag, "query_auth_failures").sql
+
+
+def test_a_run_may_read_another_source_over_another_connection(dag: DAG) -> None:
+    task = rendered(dag, "query_auth_failures", conf={"source": "sys_connection_log", "conn_id": "other"})
+    assert task.conn_id == "other"
+    assert "FROM sys_connection_log" in task.sql
+
+
+def test_a_run_on_a_log_in_s3_reads_it_through_athena_within_its_limit(dag: DAG) -> None:
+    conf = {"source": "audit_log_s3", "athena_conn_id": "athena", "max_scanned_gb": 3}
+    task = rendered(dag, "query_auth_failures", conf=conf)
+    assert (task.conn_id, task.connection_types, task.max_scanned_gb) == ("athena", "athena", "3")
+    assert "FROM redshift_audit_log" in task.sql
+
+
+def test_a_run_on_the_clusters_log_reads_it_through_a_connection_to_the_warehouse(dag: DAG) -> None:
+    assert rendered(dag, "query_auth_failures").connection_types == "redshift,postgres"
+
+
+@pytest.mark.parametrize(("started_after", "log"), [(1, "stl_connection_log"), (7, "redshift_audit_log")])
+def test_source_auto_goes_by_when_the_run_started_and_not_by_when_it_was_due(
+    dag: DAG, started_after: int, log: str
+) -> None:
+    conf = {"source": "auto", "athena_conn_id": "athena"}
+    started = NOON + timedelta(days=started_after)
+    assert f"FROM {log}" in rendered(dag, "query_auth_failures", conf=conf, start_date=started).sql
+
+
+def test_source_auto_without_athena_fails_a_run_that_it_cannot_reach_for_good(dag: DAG) -> None:
+    with pytest.raises(AirflowFailException, match="audit_log_s3 reaches that far"):
+        rendered(dag, "query_auth_failures", conf={"source": "auto"}, start_date=NOON + timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("conf", "says"),
+    [
+        ({"treshold": 5}, "did you mean 'threshold'"),
+        ({"threshold": 0}, "threshold is 0"),
+        ({"start": "2026-03-01T10:00:00"}, "has no time zone"),
+        ({"start": "2026-03-01T11:00:00Z", "end": "2026-03-01T10:00:00Z"}, "is not before end"),
+        ({"start": "2026-01-01T00:00:00Z", "end": "2026-03-01T00:00:00Z"}, "longer than 31 days"),
+        ({"end": "2026-03-02T00:00:00Z"}, "in the future of the run"),
+    ],
+)
+def test_bad_overrides_fail_the_run_for_good_before_any_query(dag: DAG, conf: dict[str, Any], says: str) -> None:
+    with pytest.raises(AirflowFailException, match=says):
+        rendered(dag, "query_auth_failures", conf=conf)
+
+
+def test_the_topic_is_the_monitors_template(dag: DAG) -> None:
+    assert rendered(dag, "publish_alert").target_arn == TOPIC
+
+
+def test_a_run_may_tell_another_topic(dag: DAG) -> None:
+    other = "arn:aws:sns:eu-central-1:123456789012:other"
+    assert rendered(dag, "publish_alert", conf={"sns_topic_arn": other}).target_arn == other
+
+
+@pytest.mark.parametrize(("topic", "ids"), [(TOPIC, ("", "")), (f"{TOPIC}.fifo", ("g", "d"))])
+def test_only_a_fifo_topic_is_given_ids(dag: DAG, topic: str, ids: tuple[str, str]) -> None:
+    task = rendered(dag, "publish_alert", conf={"sns_topic_arn": topic})
+    assert (task.message_group_id, task.message_deduplication_id) == ids
+
+
+def test_a_failure_can_be_told_to_a_fifo_topic() -> None:
+    dag = load(ROOT / "dags")[0]["redshift_auth_failure_alert"]
+    mail = failure_mail(dag, conf={"sns_topic_arn": f"{TOPIC}.fifo"})
+    assert mail.message_group_id == "redshift_auth_failure_alert"
+    assert len(mail.message_deduplication_id) == 64
+
+
+def test_a_user_name_with_braces_stays_text_in_the_message(dag: DAG) -> None:
+    task = rendered(dag, "publish_alert")
+    assert (task.subject, task.message) == ("[ALERT] {{ 1/0 }}", "body of {{ 1/0 }}")
+
+
+def test_the_messages_attributes_are_published_with_their_types(dag: DAG) -> None:
+    assert rendered(dag, "publish_alert").message_attributes == {"new_groups": 1}
+
+
+def failure_mail(dag: DAG, **facts: Any) -> Any:
+    notifier = dag.get_task("query_auth_failures").on_failure_callback[0]
+    notifier.render_template_fields(context(dag, **facts))
+    return notifier
+
+
+def test_a_failure_tells_the_topic_which_interval_was_not_evaluated() -> None:
+    mail = failure_mail(load(ROOT / "dags")[0]["redshift_auth_failure_alert"])
+    assert mail.target_arn == TOPIC
+    assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in mail.message
+    assert "Reason: {{ 1/0 }}" in mail.message
+    assert mail.message_attributes == {
+        "monitor": "redshift_auth_failure_alert", "environment": "production", "severity": "failed",
+    }  # fmt: skip
+
+
+def test_a_failure_for_bad_overrides_tells_the_monitors_topic() -> None:
+    mail = failure_mail(load(ROOT / "dags")[0]["redshift_auth_failure_alert"], conf={"treshold": 5})
+    assert mail.target_arn == TOPIC
+    assert "not known: the run's settings are invalid" in mail.message
+
+
+def test_an_invalid_monitor_is_an_import_error_while_the_others_load(tmp_path: Path) -> None:
+    dags, _ = lay_out(tmp_path, {"default.yaml": VALID, "bad.yaml": VALID + "treshold: 5\n", "worse.yaml": "a: ["})
+    loaded, problems = load(dags)
+    assert list(loaded) == ["redshift_auth_failure_alert"]
+    assert "bad.yaml: unknown setting 'treshold'" in problems
+    assert "worse.yaml: not valid YAML" in problems
+
+
+@pytest.mark.parametrize(
+    ("example", "dag_id"),
+    [("respond_to_breaches.py", "respond_to_breaches"), ("tune_thresholds.py", "tune_thresholds")],
+)
+def test_an_example_loads_once_it_is_copied_into_the_dags_folder(tmp_path: Path, example: str, dag_id: str) -> None:
+    dags, _ = lay_out(tmp_path, {"default.yaml": VALID})
+    shutil.copy(ROOT / "docs" / "examples" / example, dags)
+    loaded, problems = load(dags)
+    assert problems == ""
+    assert sorted(loaded) == sorted(["redshift_auth_failure_alert", dag_id])
+
+
+def test_an_empty_monitor_folder_is_an_import_error(tmp_path: Path) -> None:
+    dags, _ = lay_out(tmp_path, {})
+    loaded, problems = load(dags)
+    assert list(loaded) == []
+    assert "no monitor file" in problems
+
+
+LOAD_BUNDLE = (
+    (ROOT / "tests/tasks/dagbag.py").read_text()
+    + """
+import json, sys
+bag = DagBag(sys.argv[1])
+from airflow import plugins_manager
+plugins_manager.ensure_plugins_loaded()
+loaded = sorted(name for name in sys.modules if name in {"settings", "detection", "message", "tasks", "interval", "operators"})
+print(json.dumps({
+    "dags": {dag_id: "breaching AS" in dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()},
+    "errors": bag.import_errors, "pandas": "pandas" in sys.modules, "numpy": "numpy" in sys.modules, "bare": loaded,
+}))
+"""
+)
+
+
+@pytest.fixture(scope="module", params=["glob", "regexp"])
+def bundle(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What Airflow finds in folders as on MWAA: ``dags/`` with ``include/`` inside, ``plugins/`` elsewhere."""
+    folder = tmp_path_factory.mktemp("mwaa")
+    dags, plugins = lay_out(folder, {"default.yaml": VALID, "spraying.yaml": VALID})
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
+    env |= {"AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX": request.param}
+    printed = subprocess.run(
+        [sys.executable, "-c", LOAD_BUNDLE, str(dags)], env=env, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    return dict(json.loads(printed.splitlines()[-1]))
+
+
+def test_the_bundle_loads_from_the_folders_of_mwaa(bundle: dict[str, Any]) -> None:
+    assert bundle["errors"] == {}
+    assert bundle["dags"] == {"redshift_auth_failure_alert": True, "redshift_auth_failure_alert__spraying": True}
+
+
+def test_importing_the_dag_file_imports_neither_pandas_nor_numpy(bundle: dict[str, Any]) -> None:
+    assert (bundle["pandas"], bundle["numpy"]) == (False, False)
+
+
+def test_the_plugin_loader_leaves_the_packages_modules_alone(bundle: dict[str, Any]) -> None:
+    assert bundle["bare"] == []

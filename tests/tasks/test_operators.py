@@ -1,0 +1,105 @@
+"""RedshiftSQLOperator against the local Redshift: what comes back, and what an error says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+import tenacity
+from airflow.exceptions import AirflowException
+from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
+
+from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
+from redshift_auth_alert.tasks.versions import AirflowFailException
+from sandbox.warehouse import Warehouse, free_port
+
+
+@pytest.fixture
+def connection(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Define the connection ``redshift_default``, with some fields changed."""
+    if hasattr(RedshiftSQLHook.get_conn, "retry"):  # since version 9.22 or so of the provider
+        monkeypatch.setattr(RedshiftSQLHook.get_conn.retry, "wait", tenacity.wait_none())
+
+    def define(conn_type: str = "redshift", **changed: Any) -> None:
+        extra = {"ssl": False} if conn_type == "redshift" else {}
+        port = warehouse.port if conn_type == "redshift" else warehouse.postgres_port
+        fields = {
+            "conn_type": conn_type, "host": "127.0.0.1", "port": port, "login": "auth_monitor",
+            "password": "auth_monitor", "schema": "dev", "extra": extra,
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_REDSHIFT_DEFAULT", json.dumps(fields | changed))
+
+    return define
+
+
+def execute(sql: str = "SELECT 1 AS one, TIMESTAMP '2026-03-01 12:00:00' AS noon, 'ü' AS text, NULL AS nothing") -> Any:
+    operator = RedshiftSQLOperator(task_id="query", conn_id="redshift_default", sql=sql)
+    return operator.execute({})
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+def test_rows_come_back_ready_for_json(connection: Any, conn_type: str) -> None:
+    connection(conn_type)
+    table = execute()
+    assert table == {
+        "columns": ["one", "noon", "text", "nothing"],
+        "rows": [[1, "2026-03-01T12:00:00", "ü", None]],
+    }
+    assert json.loads(json.dumps(table)) == table
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+@pytest.mark.parametrize(
+    ("changed", "sql", "says"),
+    [
+        ({"password": "wrong"}, "SELECT 1", "the warehouse refused the login: check user and password"),
+        ({"schema": "nowhere"}, "SELECT 1", "the database does not exist: check the connection's schema field"),
+        ({}, "SELECT * FROM nothing", "the log does not exist there: Redshift Serverless has sys_connection_log only"),
+        ({}, "SELECT * FROM pg_authid", "the user may not read the log: GRANT SELECT on it"),
+        ({}, "SELEC 1", "the warehouse refused the statement"),
+    ],
+)
+def test_what_a_retry_cannot_mend_fails_at_once_and_says_what_to_mend(
+    connection: Any, conn_type: str, changed: dict[str, Any], sql: str, says: str
+) -> None:
+    connection(conn_type, **changed)
+    with pytest.raises(AirflowFailException, match="'redshift_default': ") as failed:
+        execute(sql)
+    assert says in str(failed.value)
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+def test_a_refused_connection_is_tried_again_and_says_what_to_check(connection: Any, conn_type: str) -> None:
+    connection(conn_type, port=free_port())
+    with pytest.raises(AirflowException, match="could not be reached: check host, port, security group") as failed:
+        execute()
+    assert not isinstance(failed.value, AirflowFailException)
+
+
+def test_a_wrong_password_is_sent_once(connection: Any, warehouse: Warehouse) -> None:
+    def failures() -> int:
+        with warehouse.admin() as admin:
+            counted = admin.execute("SELECT COUNT(*) FROM stl_connection_log WHERE event = 'authentication failure'")
+            return int((counted.fetchone() or [0])[0])
+
+    before = failures()
+    connection(password="wrong")
+    with pytest.raises(AirflowFailException):
+        execute()
+    assert failures() == before + 1
+
+
+def test_a_connection_that_is_not_defined_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_REDSHIFT_DEFAULT", raising=False)
+    with pytest.raises(AirflowFailException, match="'redshift_default' is not defined: add it"):
+        execute()
+
+
+def test_a_user_without_rights_sees_nothing_but_its_own_logins(warehouse: Warehouse) -> None:
+    with psycopg.connect(
+        host="127.0.0.1", port=warehouse.postgres_port, dbname="dev", user="newcomer", password="newcomer"
+    ) as newcomer:
+        users = newcomer.execute("SELECT DISTINCT username FROM stl_connection_log").fetchall()
+    assert [user.strip() for (user,) in users] in ([], ["newcomer"])
