@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from benchmarks.figure import Figure, medians
 from benchmarks.statement import INCLUDE, make_run
+from redshift_auth_alert.detection.candidates import Candidates, fit_budget, read_candidates
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.statement import statement
 from sandbox.mwaa import lay_out
 from sandbox.warehouse import running_warehouse
@@ -66,9 +70,7 @@ def imports() -> Iterator[Figure]:
 
 def a_million_hosts() -> Iterator[Figure]:
     """1,000,000 breaching hosts, user names of 50 four-byte characters: sizes, and the check's memory."""
-    from redshift_auth_alert.detection.selection import select
     from redshift_auth_alert.tasks.check import check_threshold
-    from redshift_auth_alert.tasks.operators import fetch_table, within_xcom
 
     run = make_run(threshold=2, max_groups=100)
     tables = {}
@@ -83,12 +85,11 @@ def a_million_hosts() -> Iterator[Figure]:
                 f" FROM generate_series(1, {hosts}) AS host, generate_series(1, 2) AS attempt"
             )
             admin.execute("ANALYZE stl_connection_log")
-            fetched = fetch_table(admin.execute(statement(run, INCLUDE)))
-            tables[hosts] = within_xcom(select(fetched, run))
+            tables[hosts] = _candidates(admin, run)
     table = tables[1_000_000]
     pushed = Pushed()
     check_threshold(table, run, pushed)
-    if pushed["attributes"]["new_groups"] != 1_000_000 or ": 1,000,000 remote hosts" not in pushed["subject"]:
+    if pushed["document"]["groups"]["reported"] != 1_000_000 or ": 1,000,000 remote hosts" not in pushed["subject"]:
         raise RuntimeError("the total is not exact")
     yield Figure("XCom of the query, 1,000,000 breaching hosts", len(json.dumps(table)) / 1024, 256, "KB")
     body = len(json.dumps({"default": pushed["body"]}))
@@ -99,7 +100,15 @@ def a_million_hosts() -> Iterator[Figure]:
     yield Figure("peak memory of the check, 1,000,000 hosts against 1,000", many / few, 1.2, "times")
 
 
-def _peak_memory(table: dict[str, list[Any]]) -> float:
+def _candidates(connection: psycopg.Connection, run: Evaluation) -> Candidates:
+    """Return what the query task of ``run`` returns."""
+    from redshift_auth_alert.tasks.operators import fetch_table
+
+    table = fetch_table(connection.execute(statement(run, INCLUDE)))
+    return fit_budget(read_candidates(table, run), run)
+
+
+def _peak_memory(table: Candidates) -> float:
     """Peak resident memory of a process that checks ``table``: the median of several, in KB."""
     code = (
         "import json, resource, sys\n"
@@ -118,9 +127,7 @@ def _peak_memory(table: dict[str, list[Any]]) -> float:
 
 def check_against_the_lambda() -> Iterator[Figure]:
     """Check and message for 100,000 breaching groups against a loop over their rows, both with their log lines."""
-    from redshift_auth_alert.detection.selection import select
     from redshift_auth_alert.tasks import check
-    from redshift_auth_alert.tasks.operators import within_xcom
 
     log = logging.getLogger("lambda")
     for logger in (log, check.log):
@@ -139,8 +146,6 @@ def check_against_the_lambda() -> Iterator[Figure]:
         return message
 
     with running_warehouse() as warehouse, warehouse.admin() as admin:
-        from redshift_auth_alert.tasks.operators import fetch_table
-
         admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
         admin.execute(
             "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
@@ -149,6 +154,6 @@ def check_against_the_lambda() -> Iterator[Figure]:
             " 'admin'::char(50) AS username, 'dev'::char(50) AS dbname"
             " FROM generate_series(0, 99999) AS host, generate_series(1, 12) AS attempt"
         )
-        table = within_xcom(select(fetch_table(admin.execute(statement(run, INCLUDE))), run))
+        table = _candidates(admin, run)
     loop, own = medians(lambdas, lambda: check.check_threshold(table, run, Pushed()))
     yield Figure("check and message against a loop over 100,000 rows", loop / own, 20, "times", at_least=True)

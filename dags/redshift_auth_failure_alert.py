@@ -1,38 +1,35 @@
 """One DAG per monitor file: query the connection log, check the threshold, alert only where somebody breached.
 
-    query_auth_failures -> check_threshold -> publish_alert | no_alert
-
-What is evaluated, measured, decided and written lives in the package in plugins/ and in include/sql.
+query_auth_failures -> check_threshold -> publish_alert | no_alert
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG
 
+from redshift_auth_alert.settings.include import include_folder
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
-from redshift_auth_alert.tasks import macros
-from redshift_auth_alert.tasks.operators import FailureNotifier, RedshiftSQLOperator
+from redshift_auth_alert.tasks.doc import describe
+from redshift_auth_alert.tasks.form import params
+from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
+from redshift_auth_alert.tasks.run import Run
 from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
 
-HERE = Path(__file__).resolve().parent
-# On MWAA include/ lies inside dags/, in a checkout beside it.
-INCLUDE = HERE / "include" if (HERE / "include").is_dir() else HERE.parent / "include"
+INCLUDE = include_folder(__file__)
 
 
 def build_dag(monitor: Monitor) -> DAG:
     """Return the DAG of one monitor."""
-    settings = monitor.settings
-    run = macros.Macros(monitor)
+    settings, run = monitor.settings, Run(monitor)
     with DAG(
         dag_id=monitor.dag_id,
         description=f"Alerts on {settings.threshold} authentication failures within {settings.window_minutes} minutes",
-        doc_md=__doc__ + f"\nMonitor: `{monitor.file.name}`, environment: {settings.environment}.",
+        doc_md=describe(monitor),
         schedule=SettledIntervalTimetable(
             settings.schedule,
             settle=timedelta(minutes=settings.settle_minutes),
@@ -52,30 +49,19 @@ def build_dag(monitor: Monitor) -> DAG:
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": timedelta(minutes=10),
-            "on_failure_callback": FailureNotifier(
-                aws_conn_id=settings.aws_conn_id,
-                target_arn=run.topic,
-                subject="{{ failure_message().subject }}",
-                message="{{ failure_message().body }}",
-                message_attributes={
-                    name: f"{{{{ failure_message().attributes.{name} }}}}"
-                    for name in ("monitor", "environment", "severity")
-                },
-                message_group_id="{{ failure_message().group_id }}",
-                message_deduplication_id="{{ failure_message().deduplication_id }}",
-            ),
+            "on_failure_callback": run.report_failure,
         },
     ) as dag:
         query_auth_failures = RedshiftSQLOperator(
             task_id="query_auth_failures",
-            conn_id="{{ evaluation().settings.read_through }}",
-            connection_types="{{ evaluation().source.connection_types | join(',') }}",
-            max_scanned_gb="{{ evaluation().settings.max_scanned_gb }}",
+            conn_id="{{ run().conn_id }}",
+            connection_types="{{ run().connection_types }}",
+            max_scanned_gb="{{ run().settings.max_scanned_gb }}",
             sign_in=settings.sign_in,
             sql="sql/auth_failures.sql",
-            select=run.select,
+            validate=run.evaluation,
+            into_xcom=run.candidates,
         )
-
         check_threshold = BranchPythonOperator(
             task_id="check_threshold",
             python_callable=run.check_threshold,
@@ -84,22 +70,17 @@ def build_dag(monitor: Monitor) -> DAG:
         publish_alert = SnsPublishOperator(
             task_id="publish_alert",
             aws_conn_id=settings.aws_conn_id,
-            target_arn=run.topic,
+            target_arn="{{ topic() }}",
             subject=check_threshold.output["subject"],
             message=check_threshold.output["body"],
             message_attributes=check_threshold.output["attributes"],
-            message_group_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='group_id')"),
-            message_deduplication_id=run.for_fifo("ti.xcom_pull(task_ids='check_threshold', key='deduplication_id')"),
             outlets=[run.breaches],
             post_execute=run.after_publishing,
         )
         check_threshold >> [publish_alert, EmptyOperator(task_id="no_alert")]
-    dag.params = macros.params(settings)  # after the tasks, each of which would copy them at every import
+    dag.params = params(settings)  # after the tasks, each of which would copy them at every import
     return dag
 
 
-monitors, problems = load_monitors(INCLUDE / "monitors")
-for monitor in monitors:
+for monitor in load_monitors(INCLUDE / "monitors")[0]:
     globals()[monitor.dag_id] = build_dag(monitor)
-if problems:
-    invalid_monitors = macros.ImportErrorDAG(problems)

@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from redshift_auth_alert.detection.candidates import Candidates, fit_budget, judge, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import Verdict
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
 from redshift_auth_alert.settings.model import RunSettings
@@ -92,3 +94,14 @@ def measure(logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, .
         assert cursor.description
         columns = [column.name for column in cursor.description]
         return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def candidates(rows: list[dict[str, Any]], run: Evaluation) -> Candidates:
+    """The statement's rows as the query task returns them."""
+    plain = [[value.isoformat() if isinstance(value, datetime) else value for value in row.values()] for row in rows]
+    return fit_budget(read_candidates({"columns": list(rows[0]), "rows": plain}, run), run)
+
+
+def judged(rows: list[dict[str, Any]], run: Evaluation) -> Verdict:
+    """The verdict on the statement's rows."""
+    return judge(candidates(rows, run), run)

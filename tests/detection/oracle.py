@@ -32,9 +32,8 @@ def expected(
     threshold: int,
     group_by: tuple[str, ...],
     count: str = "failures",
-    notify_when_over: bool = False,
 ) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Return what is measured, by its value combination, of each group that breached, got in or, if asked, is over."""
+    """Return what is measured, by its value combination, of each group that breached in the interval or just before."""
 
     def group(event: Event) -> tuple[str, ...]:
         return tuple(getattr(event, column) for column in group_by)
@@ -73,9 +72,6 @@ def expected(
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
         last = max(here + before)
-        over = last + window < end
-        if not (here or got_in or (over and notify_when_over)):
-            continue
         result[key] = {
             "parts": [len([at for at in times if 12 * (at - start) // (end - start) == part]) for part in range(12)],
             "failures": len(inside),
@@ -90,9 +86,25 @@ def expected(
             "got_in": got_in[0] if got_in else None,
             "users_tried": len(users),
             "top_users": top,
-            "state": "over" if not (here or got_in) else ("ongoing" if before else "new") + ", critical" * bool(got_in),
         }
     return result
+
+
+def outcome(
+    found: dict[str, Any], *, end: int, window: int, threshold: int, notify_when_over: bool, reminder_due: bool
+) -> tuple[str, bool, bool, bool] | None:
+    """Return what becomes of a measured group that no entry ignores, and whether it is ongoing, critical and over."""
+    breaches, ongoing = found["first_breach_at"] is not None, found["most_before"] >= threshold
+    critical, over = found["got_in"] is not None, notify_when_over and found["last_breach_at"] + window < end
+    if critical or (breaches and (reminder_due or not ongoing)):
+        what = "reported"
+    elif over:
+        what = "over"
+    elif breaches:
+        what = "held_back"
+    else:
+        return None
+    return what, ongoing, critical, over
 
 
 def all_failures(events: list[Event], start: int, end: int) -> int:

@@ -1,27 +1,15 @@
-"""What consecutive runs make of one attack: alerts, reminders, the closing message, a login between two runs."""
+"""What consecutive runs make of one attack: alerts, reminders, the closing message, a sign-in between two runs."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from redshift_auth_alert.detection.judge import Verdict, judge
-from redshift_auth_alert.detection.selection import select
-from tests.conftest import NOON, make_run, measure
-
-MINUTE = timedelta(minutes=1)
-Events = list[tuple[Any, ...]]
-
-
-def events(kind: str, *minutes: float, host: str = "192.0.2.1", user: str = "admin") -> Events:
-    return [(kind, (NOON + minute * MINUTE).replace(tzinfo=None), host, user, "dev") for minute in minutes]
-
-
-def failures(*minutes: float, **of: str) -> Events:
-    return events("authentication failure", *minutes, **of)
+from redshift_auth_alert.detection.findings import Verdict
+from tests.conftest import NOON, judged, make_run, measure
+from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
 
 def runs(
@@ -31,19 +19,18 @@ def runs(
     verdicts = {}
     for start in range(since, until, every):
         run = make_run(start=NOON + start * MINUTE, end=NOON + (start + every) * MINUTE, **settings)
-        rows = measure(logs, run, log + events("authenticated", -10_000, 10_000, host="[local]", user="rdsdb"))
-        table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-        verdicts[start] = judge(select(table, run), run)
+        rows = measure(logs, run, log + HEARTBEAT)
+        verdicts[start] = judged(rows, run)
     return verdicts
 
 
-def told(verdicts: dict[int, Verdict]) -> list[int]:
-    return [start for start, verdict in verdicts.items() if verdict.told_groups]
+def reported(verdicts: dict[int, Verdict]) -> list[int]:
+    return [start for start, verdict in verdicts.items() if verdict.totals.reported]
 
 
 def over(verdicts: dict[int, Verdict]) -> list[int]:
     """The runs that say of a group that it is over, in a closing message or in the alert itself."""
-    return [start for start, each in verdicts.items() if each.over_groups or any(found.over for found in each.to_tell)]
+    return [start for start, each in verdicts.items() if any(found.over for found in each.having("reported", "over"))]
 
 
 THREE_HOURS = range(180)
@@ -62,12 +49,12 @@ def test_with_reminders_every_240_minutes_a_three_hour_attack_gives(
     logs: psycopg.Connection, begins: int, alerts: list[int]
 ) -> None:
     log = failures(*(begins + minute for minute in THREE_HOURS))
-    assert told(runs(logs, log, since=-60, until=480, remind_every_minutes=240)) == alerts
+    assert reported(runs(logs, log, since=-60, until=480, remind_every_minutes=240)) == alerts
 
 
 def test_without_reminders_every_interval_of_an_attack_alerts(logs: psycopg.Connection) -> None:
     log = failures(*(10 + minute for minute in THREE_HOURS))
-    assert told(runs(logs, log, since=-60, until=480)) == [0, 30, 60, 90, 120, 150, 180]
+    assert reported(runs(logs, log, since=-60, until=480)) == [0, 30, 60, 90, 120, 150, 180]
 
 
 @pytest.mark.parametrize(
@@ -98,13 +85,13 @@ def test_a_group_that_breaches_again_within_the_window_is_not_over_in_between(lo
 def test_an_attack_that_ends_while_it_is_held_back_has_its_closing_message(logs: psycopg.Connection) -> None:
     hourly = {"every": 60, "remind_every_minutes": 1_440, "notify_when_over": True}
     verdicts = runs(logs, failures(*range(50, 80)), since=0, until=240, **hourly)
-    assert (told(verdicts), over(verdicts)) == ([0], [60])
+    assert (reported(verdicts), over(verdicts)) == ([0], [60])
 
 
 def test_two_attacks_have_two_closing_messages(logs: psycopg.Connection) -> None:
     log = failures(*range(10), *range(90, 100))
     verdicts = runs(logs, log, since=-30, until=210, notify_when_over=True)
-    assert (told(verdicts), over(verdicts)) == ([0, 90], [30, 120])
+    assert (reported(verdicts), over(verdicts)) == ([0, 90], [30, 120])
 
 
 def test_without_the_setting_nothing_is_said_when_it_is_over(logs: psycopg.Connection) -> None:
@@ -112,18 +99,18 @@ def test_without_the_setting_nothing_is_said_when_it_is_over(logs: psycopg.Conne
 
 
 @pytest.mark.parametrize(("at", "critical"), [(15, [0]), (29.99, [0]), (30, [30]), (38.9, [30]), (39, [])])
-def test_a_login_after_the_breach_is_told_once_by_the_run_that_sees_it(
+def test_a_sign_in_after_the_breach_is_reported_once_by_the_run_that_sees_it(
     logs: psycopg.Connection, at: float, critical: list[int]
 ) -> None:
-    log = failures(*range(10)) + events("authenticated", at)
+    log = failures(*range(10)) + sign_ins(at)
     verdicts = runs(logs, log, since=-30, until=120)
-    assert [start for start, verdict in verdicts.items() if verdict.critical_groups] == critical
+    assert [start for start, verdict in verdicts.items() if verdict.totals.critical] == critical
 
 
-def test_a_login_between_two_breaches_of_one_attack_is_told(logs: psycopg.Connection) -> None:
-    log = failures(*range(15, 50)) + events("authenticated", 30)
+def test_a_login_between_two_breaches_of_one_attack_is_reported(logs: psycopg.Connection) -> None:
+    log = failures(*range(15, 50)) + sign_ins(30)
     verdicts = runs(logs, log, since=-30, until=120)
-    assert [start for start, verdict in verdicts.items() if verdict.critical_groups] == [30]
+    assert [start for start, verdict in verdicts.items() if verdict.totals.critical] == [30]
 
 
 def test_the_ignore_list_and_own_thresholds_hold_for_what_the_statement_measures(logs: psycopg.Connection) -> None:
@@ -139,13 +126,17 @@ def test_the_ignore_list_and_own_thresholds_hold_for_what_the_statement_measures
         ignore=[{"remote_host": "198.51.100.0/24", "reason": "BI gateway"}],
         thresholds=[{"remote_host": "203.0.113.1", "threshold": 3}, {"remote_host": "203.0.113.3", "threshold": 13}],
     )[0]  # fmt: skip
-    assert [breach.group["remote_host"] for breach in verdict.to_tell] == ["192.0.2.1", "203.0.113.1"]
-    assert [breach.first_breach_at for breach in verdict.to_tell] == [NOON + 9 * MINUTE, NOON + 2 * MINUTE]
-    assert [breach.group["remote_host"] for breach in verdict.ignored] == ["198.51.100.9"]
-    assert (verdict.told_groups, verdict.ignored_groups, verdict.unchecked_groups) == (2, 1, 0)
+    reported_groups = verdict.having("reported")
+    assert [breach.group["remote_host"] for breach in reported_groups] == ["192.0.2.1", "203.0.113.1"]
+    assert [breach.details.first_breach_at for breach in reported_groups if breach.details] == [
+        NOON + 9 * MINUTE,
+        NOON + 2 * MINUTE,
+    ]
+    assert [breach.group["remote_host"] for breach in verdict.having("ignored")] == ["198.51.100.9"]
+    assert (verdict.totals.reported, verdict.totals.ignored, verdict.totals.unjudged) == (2, 1, 0)
 
 
-def test_a_login_before_a_groups_own_threshold_is_no_break_in(logs: psycopg.Connection) -> None:
-    log = failures(*range(20)) + events("authenticated", 12)
+def test_a_sign_in_before_a_groups_own_threshold_is_not_got_in(logs: psycopg.Connection) -> None:
+    log = failures(*range(20)) + sign_ins(12)
     verdict = runs(logs, log, since=0, until=30, thresholds=[{"remote_host": "192.0.2.1", "threshold": 20}])[0]
-    assert (verdict.told_groups, verdict.critical_groups) == (1, 0)
+    assert (verdict.totals.reported, verdict.totals.critical) == (1, 0)

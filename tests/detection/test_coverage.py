@@ -8,9 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from redshift_auth_alert.detection.judge import judge
-from redshift_auth_alert.detection.selection import select
-from tests.conftest import NOON, make_run, measure
+from tests.conftest import NOON, judged, make_run, measure
 
 START, END, SECOND = NOON, NOON + timedelta(minutes=30), timedelta(seconds=1)
 
@@ -18,9 +16,7 @@ START, END, SECOND = NOON, NOON + timedelta(minutes=30), timedelta(seconds=1)
 def verdict(logs: psycopg.Connection, *events: tuple[Any, str]) -> str:
     run = make_run(start=START, end=END)
     stored = [("authenticated", at.replace(tzinfo=None), "192.0.2.9", user, "dev") for at, user in events]
-    rows = measure(logs, run, stored)
-    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-    return judge(select(table, run), run).coverage.verdict
+    return judged(measure(logs, run, stored), run).coverage.verdict
 
 
 @pytest.mark.parametrize(

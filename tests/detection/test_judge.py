@@ -1,157 +1,165 @@
+"""The judgement, on rows that the statement really returned."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
-from redshift_auth_alert.detection.judge import Coverage, Login, Verdict, judge
-from tests.conftest import NOON, make_run
+from redshift_auth_alert.detection.findings import Breach, Login, Verdict
+from redshift_auth_alert.settings.entries import Ignore
+from tests.conftest import NOON, judged, make_run, measure
+from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
-DAY = timedelta(days=1)
-
-
-def iso(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat()
-
-
-COVERAGE = {
-    "source": "stl_connection_log",
-    "unreadable_lines": 0,
-    "all_failures": 31,
-    "oldest_event_at": iso(NOON - DAY),
-    "newest_event_at": iso(NOON + DAY),
-    "shows_others": 1,
-}
-TOTALS = (
-    "new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups", "over_groups", "ignored_groups",
-    "unchecked_groups",
-)  # fmt: skip
-NOBODY = dict.fromkeys(TOTALS, 0)
+GATEWAY = {"remote_host": "192.0.2.0/24", "reason": "BI gateway"}
+HALF_PAST = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}  # holds no multiple of 240 minutes
+ATTACK = failures(*range(12))
+ONGOING = failures(*range(20, 50))
 
 
-def row(host: str = "203.0.113.7", **facts: Any) -> dict[str, Any]:
-    users = {f"user_{place}{what}": None for place in range(1, 6) for what in ("", "_failures")}
-    at = iso(NOON + timedelta(minutes=1))
-    return (
-        COVERAGE
-        | NOBODY
-        | {
-            "new_groups": 1, "threshold": 10, "closing": 0, "entry": None, "ignored": False, "remote_host": host,
-            "failures": 12, "most_at_failure": 12, "peak": 12, "most_before": 0,
-            "first_failure_at": at, "last_failure_at": at,
-            "first_breach_at": at, "last_breach_at": at, "first_login_at": None, "first_login_user": None,
-            "got_in_at": None, "got_in_user": None, "users_tried": 1,
-        }
-        | users
-        | {f"part_{part}": part for part in range(1, 13)}
-        | {"user_1": "admin", "user_1_failures": 12}
-        | facts
-    )  # fmt: skip
+@pytest.fixture
+def judge(logs: psycopg.Connection) -> Any:
+    """The verdict of a run on a log with these events."""
+
+    def judge(log: Events, **settings: Any) -> Verdict:
+        run = make_run(**settings)
+        return judged(measure(logs, run, log + HEARTBEAT), run)
+
+    return judge
 
 
-def quiet(**coverage: Any) -> dict[str, Any]:
-    return dict.fromkeys(row()) | COVERAGE | NOBODY | coverage
+def hosts(breaches: tuple[Breach, ...]) -> list[str]:
+    return [breach.group["remote_host"] for breach in breaches]
 
 
-def judged(*rows: dict[str, Any], **settings: Any) -> Verdict:
-    return judge({"columns": list(rows[0]), "rows": [list(each.values()) for each in rows]}, make_run(**settings))
+def test_a_quiet_log_has_no_breach(judge: Any) -> None:
+    verdict = judge(failures(1, 2, 3))
+    assert (verdict.breaches, verdict.says_something, verdict.failures) == ((), False, 3)
 
 
-def test_nobody_breached() -> None:
-    verdict = judged(quiet())
-    assert (verdict.to_tell, verdict.told_groups, verdict.coverage) == ((), 0, Coverage("stl_connection_log", "seen"))
-
-
-@pytest.mark.parametrize(("count", "breaches"), [(9, 0), (10, 1), (11, 1)])
-def test_a_count_breaches_from_the_threshold_up(count: int, breaches: int) -> None:
-    assert len(judged(row(most_at_failure=count)).to_tell) == breaches
+@pytest.mark.parametrize(("number", "reported"), [(9, 0), (10, 1), (11, 1)])
+def test_a_group_breaches_from_the_threshold_up(judge: Any, number: int, reported: int) -> None:
+    assert judge(failures(*range(number))).totals.reported == reported
 
 
 @pytest.mark.parametrize(("before", "ongoing"), [(9, False), (10, True)])
-def test_a_breach_is_ongoing_when_it_had_reached_the_threshold_before(before: int, *, ongoing: bool) -> None:
-    assert judged(row(most_before=before)).to_tell[0].ongoing is ongoing
+def test_a_breach_is_ongoing_if_it_reached_the_threshold_in_the_window_before(
+    judge: Any, before: int, *, ongoing: bool
+) -> None:
+    log = failures(*(-1 - number for number in range(before))) + failures(*range(10))
+    (breach,) = judge(log).breaches
+    assert breach.ongoing is ongoing
 
 
-def test_times_are_utc() -> None:
-    assert judged(row()).to_tell[0].first_failure_at == NOON + timedelta(minutes=1)
-    assert judged(row()).to_tell[0].first_failure_at.tzinfo is UTC
+def test_details_are_read_in_utc_and_in_order(judge: Any) -> None:
+    log = failures(0, 1, 3) + failures(*range(20, 30), user="root") + sign_ins(29.5, user="etl") + sign_ins(29.7)
+    (breach,) = judge(log).breaches
+    details = breach.details
+    assert details.parts == (2, 1, 0, 0, 0, 0, 0, 0, 3, 2, 3, 2)
+    assert details.first_failure_at == NOON
+    assert details.first_failure_at.tzinfo is UTC
+    assert details.first_breach_at == NOON + 26 * MINUTE
+    assert (details.users_tried, details.top_users) == (2, (("root", 10), ("admin", 3)))
+    assert details.first_login == Login(NOON + 29.5 * MINUTE, "etl")
+    assert details.got_in == Login(NOON + 29.7 * MINUTE, "admin")
 
 
-def test_logins_are_read() -> None:
-    facts = {"first_login_at": iso(NOON), "first_login_user": "etl", "got_in_at": iso(NOON), "got_in_user": "admin"}
-    breach = judged(row(**facts)).to_tell[0]
-    assert (breach.first_login, breach.got_in) == (Login(NOON, "etl"), Login(NOON, "admin"))
+def test_the_worst_come_first(judge: Any) -> None:
+    log = (
+        failures(*range(-5, 10), host="192.0.2.1")
+        + failures(*range(11), host="192.0.2.2")
+        + sign_ins(20, host="192.0.2.2")
+        + failures(*range(20), host="192.0.2.3")
+        + failures(*range(15), host="192.0.2.4")  # the same count as the first, and more failures
+    )
+    assert hosts(judge(log).breaches) == ["192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.1"]
 
 
-def test_the_failures_of_each_part_are_read_in_order() -> None:
-    assert judged(row()).to_tell[0].parts == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+def test_without_reminders_an_ongoing_breach_is_reported_in_every_interval(judge: Any) -> None:
+    assert judge(ONGOING, **HALF_PAST).totals.ongoing == 1
 
 
-def test_users_tried_are_read_with_their_counts() -> None:
-    breach = judged(row(user_2="", user_2_failures=3, users_tried=7)).to_tell[0]
-    assert (breach.top_users, breach.users_tried) == ((("admin", 12), ("", 3)), 7)
+def test_an_ongoing_breach_is_reported_in_an_interval_that_holds_a_multiple(judge: Any) -> None:
+    log = failures(*range(-15, 10))
+    assert judge(log, remind_every_minutes=240).totals.ongoing == 1  # 12:00 is one
 
 
-def test_groups_beyond_those_that_came_back_are_counted() -> None:
-    rows = [row(f"192.0.2.{number}", new_groups=70, ongoing_groups=30) for number in range(20)]
-    verdict = judged(*rows)
-    assert (len(verdict.to_tell), verdict.told_groups) == (20, 100)
+def test_an_ongoing_breach_is_held_back_in_an_interval_without_a_multiple(judge: Any) -> None:
+    verdict = judge(ONGOING, remind_every_minutes=240, **HALF_PAST)
+    assert [each.outcome for each in verdict.breaches] == ["held_back"]
+    assert (verdict.totals.reported, verdict.totals.held_back, verdict.says_something) == (0, 1, False)
 
 
-ONGOING = {"most_before": 10, "new_groups": 0, "ongoing_groups": 1}
+def test_a_group_that_got_in_is_never_held_back(judge: Any) -> None:
+    verdict = judge(ONGOING + sign_ins(55), remind_every_minutes=240, **HALF_PAST)
+    assert (verdict.totals.ongoing, verdict.totals.critical, verdict.totals.held_back) == (1, 1, 0)
 
 
-def test_without_reminders_an_ongoing_breach_is_told_in_every_interval() -> None:
-    assert judged(row(**ONGOING)).told_groups == 1
+def test_a_new_breach_is_never_held_back(judge: Any) -> None:
+    assert judge(failures(*range(35, 50)), remind_every_minutes=240, **HALF_PAST).totals.new == 1
 
 
-def test_an_ongoing_breach_is_told_in_an_interval_that_holds_a_multiple() -> None:
-    assert judged(row(**ONGOING), remind_every_minutes=240).told_groups == 1  # 12:00 is one
+def test_an_ignored_group_is_counted_and_not_reported(judge: Any) -> None:
+    verdict = judge(ATTACK + failures(*range(12), host="203.0.113.7"), ignore=[GATEWAY])
+    assert hosts(verdict.having("reported")) == ["203.0.113.7"]
+    assert hosts(verdict.having("ignored")) == ["192.0.2.1"]
+    assert (verdict.totals.reported, verdict.totals.ignored) == (1, 1)
 
 
-def test_an_ongoing_breach_is_held_back_in_an_interval_without_a_multiple() -> None:
-    half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
-    verdict = judged(row(**ONGOING), remind_every_minutes=240, **half_past)
-    assert (verdict.told_groups, verdict.to_tell) == (0, ())
-    assert (verdict.held_back_groups, len(verdict.held_back)) == (1, 1)
+def test_nothing_is_published_where_every_breach_is_ignored(judge: Any) -> None:
+    assert not judge(ATTACK, ignore=[GATEWAY]).says_something
 
 
-def test_a_group_that_got_in_is_told_whether_a_reminder_is_due_or_not() -> None:
-    half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
-    got_in = {"got_in_at": iso(NOON), "got_in_user": "admin", "critical_groups": 1, "ongoing_critical_groups": 1}
-    verdict = judged(row(**ONGOING | got_in), remind_every_minutes=240, **half_past)
-    assert (verdict.told_groups, verdict.held_back_groups, verdict.critical_groups) == (1, 0, 1)
+def test_an_ignored_group_that_got_in_is_reported(judge: Any) -> None:
+    verdict = judge(ATTACK + sign_ins(20), ignore=[GATEWAY])
+    assert (verdict.totals.critical, verdict.totals.ignored) == (1, 0)
+    assert verdict.breaches[0].entry == Ignore(**GATEWAY)
 
 
-def test_a_new_breach_is_told_whether_a_reminder_is_due_or_not() -> None:
-    half_past = {"start": NOON + timedelta(minutes=30), "end": NOON + timedelta(minutes=60)}
-    assert judged(row(), remind_every_minutes=240, **half_past).told_groups == 1
+def test_an_ignored_group_that_got_in_is_ignored_if_its_entry_says_so(judge: Any) -> None:
+    verdict = judge(ATTACK + sign_ins(20), ignore=[GATEWAY | {"even_if_authenticated": True}])
+    assert (verdict.totals.reported, verdict.totals.critical, verdict.totals.ignored) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("coverage", "says"),
-    [
-        (
-            {"oldest_event_at": None, "newest_event_at": None, "shows_others": 0},
-            "no event at all; give the monitor's user",
-        ),
-        ({"shows_others": 0}, "only the monitor's own logins; give the monitor's user"),
-        ({"oldest_event_at": iso(NOON + DAY)}, "aged out of STL_CONNECTION_LOG, whose oldest event is of 2026-03-02"),
-        ({"newest_event_at": iso(NOON - DAY)}, "STL_CONNECTION_LOG has stopped: its newest event is of 2026-02-28"),
-    ],
-)
-def test_what_is_unseen_says_why_and_what_to_do(coverage: dict[str, Any], says: str) -> None:
-    found = judged(quiet(**coverage)).coverage
-    assert found.verdict == "unseen"
-    assert says in found.reason
+END_OF_DAY = datetime.fromisoformat("2026-03-02T00:00:00+00:00")
 
 
-def test_what_is_partly_seen_says_from_when_on() -> None:
-    found = judged(quiet(oldest_event_at=iso(NOON + timedelta(minutes=3)))).coverage
-    reason = "STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00 UTC on only"
-    assert found == Coverage("stl_connection_log", "partial", reason)
+@pytest.mark.parametrize(("end", "ignored"), [(END_OF_DAY, 1), (END_OF_DAY + timedelta(minutes=1), 0)])
+def test_an_entry_applies_through_its_last_day(judge: Any, end: datetime, ignored: int) -> None:
+    log = failures(*(690 + number for number in range(12)))
+    entry = GATEWAY | {"until": "2026-03-01"}
+    assert judge(log, start=end - timedelta(minutes=31), end=end, ignore=[entry]).totals.ignored == ignored
 
 
-def test_all_failures_of_the_interval_are_read() -> None:
-    assert judged(quiet()).failures == 31
+def test_an_expired_entry_is_named_at_the_group_that_matches_it(judge: Any) -> None:
+    (breach,) = judge(ATTACK, ignore=[GATEWAY | {"until": "2026-02-28"}]).breaches
+    assert (breach.outcome, breach.entry.reason) == ("reported", "BI gateway")
+
+
+def test_an_entry_that_applies_goes_before_an_expired_one(judge: Any) -> None:
+    assert judge(ATTACK, ignore=[GATEWAY | {"until": "2026-02-28"}, GATEWAY]).totals.ignored == 1
+
+
+@pytest.mark.parametrize(("number", "reported"), [(24, 0), (25, 1)])
+def test_a_group_with_its_own_threshold_breaches_from_there_up(judge: Any, number: int, reported: int) -> None:
+    own = [{"remote_host": "192.0.2.1", "threshold": 25}]
+    assert judge(failures(*range(number)), thresholds=own).totals.reported == reported
+
+
+def test_a_lower_threshold_holds_only_for_the_groups_that_match(judge: Any) -> None:
+    log = failures(1, 2, 3, 4) + failures(1, 2, 3, 4, host="192.0.2.2")
+    (breach,) = judge(log, thresholds=[{"remote_host": "192.0.2.1", "threshold": 3}]).breaches
+    assert (breach.group["remote_host"], breach.threshold) == ("192.0.2.1", 3)
+
+
+def test_the_first_entry_that_matches_sets_the_threshold(judge: Any) -> None:
+    entries = [{"remote_host": "192.0.2.1", "threshold": 3}, {"remote_host": "192.0.2.0/24", "threshold": 20}]
+    assert [breach.threshold for breach in judge(ATTACK, thresholds=entries).breaches] == [3]
+
+
+@pytest.mark.parametrize(("host", "over"), [("192.0.2.0/24", 0), ("198.51.100.1", 1)])
+def test_an_ignored_group_is_not_reported_as_over(judge: Any, host: str, over: int) -> None:
+    verdict = judge(ATTACK, notify_when_over=True, ignore=[GATEWAY | {"remote_host": host}], **HALF_PAST)
+    assert (verdict.totals.over, verdict.totals.ignored) == (over, 0)

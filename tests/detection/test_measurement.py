@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from tests.conftest import NOON, make_run, measure
-from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected
+from redshift_auth_alert.detection.findings import Totals
+from tests.conftest import NOON, judged, make_run, measure
+from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected, outcome
 
 TICK = timedelta(seconds=20)
 TICKS_PER_MINUTE = 3
 KINDS = [FAILURE, FAILURE, FAILURE, LOGIN, "disconnecting session"]
-TOTALS = ("new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_groups", "over_groups")
 COLUMNS = ("remote_host", "user_name", "database_name")
 MOMENTS = ("first_failure_at", "last_failure_at", "first_breach_at", "last_breach_at")
 HOSTS = ["192.0.2.1", "192.0.2.2", ""]
@@ -51,6 +51,8 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
         "window_minutes": window_minutes,
         "thresholds": draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)),
         "notify_when_over": draw(st.booleans()),
+        # No multiple of a week since the epoch lies near the day of these events.
+        "remind_every_minutes": draw(st.sampled_from([None, 7 * 1440])),
         "group_by": group_by,
         "count": draw(st.sampled_from(["failures", *(f"distinct {name}" for name in COLUMNS if name not in group_by)])),
         "source": draw(st.sampled_from(["stl_connection_log", "sys_connection_log"])),
@@ -102,42 +104,73 @@ def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tupl
     }
 
 
+def truth(stream: dict[str, Any], threshold: int) -> dict[tuple[str, ...], dict[str, Any]]:
+    return expected(
+        stream["events"],
+        start=0,
+        end=stream["end"],
+        window=stream["window_minutes"] * TICKS_PER_MINUTE,
+        threshold=threshold,
+        group_by=stream["group_by"],
+        count=stream["count"],
+    )
+
+
+def run_of(stream: dict[str, Any], threshold: int) -> Evaluation:
+    names = ("window_minutes", "group_by", "source", "count", "notify_when_over", "remind_every_minutes")
+    return run_over(0, stream["end"], threshold=threshold, **{name: stream[name] for name in names})
+
+
 @settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stream=streams())
-def test_every_measured_column_equals_the_oracles(logs: psycopg.Connection, stream: dict[str, Any]) -> None:
-    events, end, group_by, first = stream["events"], stream["end"], stream["group_by"], stream["thresholds"][0]
-    asked = {name: stream[name] for name in ("window_minutes", "group_by", "source", "count", "notify_when_over")}
-    run = replace(run_over(0, end, threshold=first, **asked), tried_thresholds=tuple(stream["thresholds"]))
-    rows = measure(logs, run, as_rows(events))
-    by_threshold = {each: [row for row in rows if row["threshold"] == each] for each in stream["thresholds"]}
-    truth = {
-        threshold: expected(
-            events,
-            start=0,
-            end=end,
+def test_every_measured_column_equals_the_oracles_at_each_threshold(
+    logs: psycopg.Connection, stream: dict[str, Any]
+) -> None:
+    thresholds, group_by = stream["thresholds"], stream["group_by"]
+    run = replace(run_of(stream, thresholds[0]), tried_thresholds=tuple(thresholds))
+    rows = measure(logs, run, as_rows(stream["events"]))
+    at_each = {each: [row for row in rows if row["threshold"] == each] for each in thresholds}
+
+    assert rows[0]["all_failures"] == all_failures(stream["events"], 0, stream["end"])
+    assert {each: measured(rows, group_by) for each, rows in at_each.items()} == {
+        each: truth(stream, each) for each in thresholds
+    }
+    lowest = truth(stream, min(thresholds)).values()
+    assert rows[0]["breaching_groups"] == sum(found["first_breach_at"] is not None for found in lowest)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stream=streams())
+def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
+    logs: psycopg.Connection, stream: dict[str, Any]
+) -> None:
+    threshold = stream["thresholds"][0]
+    run = run_of(stream, threshold)
+    verdict = judged(measure(logs, run, as_rows(stream["events"])), run)
+    outcomes = {
+        group: outcome(
+            found,
+            end=stream["end"],
             window=stream["window_minutes"] * TICKS_PER_MINUTE,
             threshold=threshold,
-            group_by=group_by,
-            count=stream["count"],
             notify_when_over=stream["notify_when_over"],
+            reminder_due=stream["remind_every_minutes"] is None,
         )
-        for threshold in stream["thresholds"]
+        for group, found in truth(stream, threshold).items()
     }
-    states = {threshold: [group.pop("state") for group in groups.values()] for threshold, groups in truth.items()}
+    expected_outcomes = {group: each for group, each in outcomes.items() if each}
 
-    assert rows[0]["all_failures"] == all_failures(events, 0, end)
-    assert {each: measured(rows, group_by) for each, rows in by_threshold.items()} == truth
-    assert {each: {name: rows[0][name] for name in TOTALS} for each, rows in by_threshold.items() if rows} == {
-        each: {
-            "new_groups": found.count("new") + found.count("new, critical"),
-            "ongoing_groups": found.count("ongoing") + found.count("ongoing, critical"),
-            "critical_groups": found.count("new, critical") + found.count("ongoing, critical"),
-            "ongoing_critical_groups": found.count("ongoing, critical"),
-            "over_groups": found.count("over"),
-        }
-        for each, found in states.items()
-        if found
-    }
+    assert {
+        tuple(each.group.values()): (each.outcome, each.ongoing, each.critical, each.over) for each in verdict.breaches
+    } == expected_outcomes
+    reported = [each for each in expected_outcomes.values() if each[0] == "reported"]
+    assert verdict.totals == Totals(
+        new=sum(not ongoing for _, ongoing, _, _ in reported),
+        ongoing=sum(ongoing for _, ongoing, _, _ in reported),
+        critical=sum(critical for _, _, critical, _ in reported),
+        over=sum(each[0] == "over" for each in expected_outcomes.values()),
+        held_back=sum(each[0] == "held_back" for each in expected_outcomes.values()),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -157,15 +190,13 @@ def test_splitting_a_day_into_intervals_finds_each_breach_point_exactly_once(
 ) -> None:
     ticks, day = minutes * TICKS_PER_MINUTE, 1440 * TICKS_PER_MINUTE
     in_force = {"window_minutes": 30, "threshold": 5, "group_by": ("remote_host",)}
-    truth = {"start": 0, "end": day, "window": 90, "threshold": 5, "group_by": ("remote_host",)}
+    asked = {"window": 90, "threshold": 5, "group_by": ("remote_host",)}
     found: list[tuple[str, int]] = []
     for start in range(0, day, ticks):
         end = min(start + ticks, day)
         rows = measure(logs, run_over(start, end, **in_force), as_rows(busy_day))
-        assert (
-            measured(rows, ("remote_host",)).keys() == expected(busy_day, **truth | {"start": start, "end": end}).keys()
-        )
-        found += [(row["remote_host"], start) for row in rows if row["failures"] is not None]
+        assert measured(rows, ("remote_host",)).keys() == expected(busy_day, start=start, end=end, **asked).keys()
+        found += [(row["remote_host"], start) for row in rows if row["first_breach_at"] is not None]
 
     points = breach_points(busy_day, window=90, threshold=5)
     assert sorted(found) == sorted({(host, at // ticks * ticks) for host, at in points})

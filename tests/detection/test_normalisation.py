@@ -59,25 +59,4 @@ def test_a_missing_user_name_is_an_ordinary_group(logs: psycopg.Connection, name
 @pytest.mark.parametrize(("number", "breaches"), [(9, 0), (10, 1), (11, 1)])
 def test_the_threshold_is_reached_at_exactly_ten(logs: psycopg.Connection, number: int, breaches: int) -> None:
     rows = measure(logs, make_run(), failures(number, "192.0.2.1"))
-    assert rows[0]["new_groups"] == breaches
-
-
-def test_at_most_max_groups_come_back_beside_the_true_total(logs: psycopg.Connection) -> None:
-    events = [event for host in range(40) for event in failures(10 + host % 7, f"192.0.2.{host}")]
-    rows = measure(logs, make_run(max_groups=3), events)
-    assert [row["failures"] for row in rows] == [16, 16, 16]
-    assert rows[0]["new_groups"] == 40
-
-
-def test_ongoing_groups_that_are_not_told_do_not_crowd_out_a_new_one(logs: psycopg.Connection) -> None:
-    half_an_hour = timedelta(minutes=30)
-    new, ongoing = (
-        failures(10, "192.0.2.200"),
-        [event for host in range(9) for event in failures(20, f"192.0.2.{host}")],
-    )
-    before = [(kind, at - half_an_hour, *names) for kind, at, *names in ongoing]
-    half_past = {"start": NOON + half_an_hour, "end": NOON + 2 * half_an_hour}
-    later = [(kind, at + half_an_hour, *names) for kind, at, *names in new + ongoing + before]
-    rows = measure(logs, make_run(max_groups=2, remind_every_minutes=240, **half_past), later)
-    assert [row["remote_host"] for row in rows] == ["192.0.2.200", "192.0.2.0"]
-    assert (rows[0]["new_groups"], rows[0]["ongoing_groups"]) == (1, 9)
+    assert rows[0]["breaching_groups"] == breaches

@@ -38,6 +38,7 @@ MONITORS = {
         environment="month", schedule="0 0 * * *", start_date=NEVER, source="auto", athena_conn_id="athena_default"
     ),
     "past.yaml": monitor_file(environment="past", schedule="*/30 * * * *", start_date=NEVER),
+    "invalid.yaml": monitor_file(treshold=3),
 }
 
 
@@ -82,7 +83,7 @@ class World:
         return run
 
 
-def told(mail: Mail) -> tuple[str, str, list[str]]:
+def said(mail: Mail) -> tuple[str, str, list[str]]:
     """Kind of the message, its interval, and the groups that it names."""
     kind = re.match(r"\[(\w+)\]", mail.subject)
     interval = re.search(r"^Interval +(.*?)(?: UTC)?$", mail.body, flags=re.MULTILINE)
@@ -131,8 +132,10 @@ def refused_by_sns(world: World, attacked: datetime) -> str:
 def test_a_manual_run_by_the_api_takes_overrides(world: World, attacked: datetime, refused_by_sns: str) -> None:
     run_id = world.airflow.trigger({"threshold": 3, "group_by": ["user_name"], "environment": "by-api"})
     assert world.airflow.wait_for_run(run_id) == "success"
-    assert [told(mail)[2] for mail in world.mail("by-api")] == [["admin"]]
-    assert world.mail("by-api")[0].attributes == {
+    assert [said(mail)[2] for mail in world.mail("by-api")] == [["admin"]]
+    attributes = world.mail("by-api")[0].attributes
+    assert len(attributes.pop("alert_id")) == 32
+    assert attributes == {
         "monitor": DAG_ID, "environment": "by-api", "severity": "alert", "run_type": "manual",
         "new_groups": "1", "ongoing_groups": "0",
     }  # fmt: skip
@@ -151,7 +154,7 @@ def test_a_manual_run_by_the_command_line_needs_no_logical_date(world: World, at
     conf["end"] = datetime.now(UTC).isoformat()
     world.airflow.cli("dags", "trigger", DAG_ID, "--run-id", "by-cli", "--conf", json.dumps(conf))
     assert world.airflow.wait_for_run("by-cli") == "success"
-    assert [told(mail)[2] for mail in world.mail("by-cli")] == [["127.0.0.11"]]
+    assert [said(mail)[2] for mail in world.mail("by-cli")] == [["127.0.0.11"]]
 
 
 def test_a_manual_run_with_a_logical_date_evaluates_the_window_up_to_it(world: World, attacked: datetime) -> None:
@@ -167,14 +170,35 @@ def test_a_dry_run_publishes_nothing_and_logs_the_message(world: World, attacked
     assert "[ALERT] (dry)" in world.airflow.task_log(run_id, "check_threshold")
 
 
-def test_a_misspelt_override_fails_the_run_before_any_query_and_is_told(world: World) -> None:
+def test_a_failing_dry_run_publishes_nothing(world: World) -> None:
+    run_id = world.airflow.trigger({"conn_id": "not_defined", "environment": "dry-failure", "dry_run": True})
+    assert world.airflow.wait_for_run(run_id) == "failed"
+    assert world.mail("dry-failure") == []
+
+
+def test_an_invalid_monitor_is_an_import_error_and_stops_no_other(world: World) -> None:
+    (error,) = world.airflow.api("GET", "importErrors")["import_errors"]
+    assert error["filename"].endswith("redshift_auth_failure_monitors.py")
+    assert "invalid.yaml: unknown setting 'treshold'; did you mean 'threshold'?" in error["stack_trace"]
+    dags = {dag["dag_id"]: dag for dag in world.airflow.api("GET", "dags?exclude_stale=false")["dags"]}
+    assert {dag_id for dag_id, dag in dags.items() if dag["is_stale"] or dag["has_import_errors"]} == set()
+    assert {DAG_ID, SETTLED, MISSED, PAST, MONTH} <= dags.keys()
+
+
+def test_a_misspelt_override_fails_the_run_before_any_query_and_is_reported(world: World) -> None:
     run_id = world.airflow.trigger({"treshold": 5})
     assert world.airflow.wait_for_run(run_id) == "failed"
     assert world.airflow.task_states(run_id)["query_auth_failures"] == "failed"
-    assert "Executing" not in world.airflow.task_log(run_id, "query_auth_failures")
+    log = world.airflow.task_log(run_id, "query_auth_failures")
+    assert "Executing" not in log
+    before, _, after = log.partition("::group::Pre Execute")
+    pre_execute, _, execute = after.partition("::endgroup::")
+    assert "did you mean 'threshold'?" in execute
+    assert "did you mean 'threshold'?" not in before + pre_execute
     (mail,) = world.mail("manual")
-    assert told(mail)[0] == "FAILED"
+    assert said(mail)[0] == "FAILED"
     assert "did you mean 'threshold'?" in unwrapped(mail.body)
+    assert "Trigger a new run with valid overrides." in mail.body
 
 
 @pytest.mark.parametrize(
@@ -185,7 +209,7 @@ def test_a_misspelt_override_fails_the_run_before_any_query_and_is_told(world: W
         ("not_defined", "Connection 'not_defined' is not defined: add it"),
     ],
 )  # fmt: skip
-def test_a_run_that_cannot_see_fails_and_tells_the_topic_why(world: World, conn_id: str, says: str) -> None:
+def test_a_run_that_cannot_see_fails_and_reports_why(world: World, conn_id: str, says: str) -> None:
     environment = conn_id.replace("_", "-")
     run_id = world.airflow.trigger({"conn_id": conn_id, "environment": environment})
     assert world.airflow.wait_for_run(run_id) == "failed"
@@ -203,7 +227,7 @@ def test_a_backfill_finds_the_burst_that_straddles_two_intervals_once(world: Wor
     world.airflow.cli("backfill", "create", "--dag-id", PAST, *dates)
     starts = [first + number * 30 * MINUTE for number in range(4)]
     assert [world.wait_for_run_of(PAST, start)["state"] for start in starts] == ["success"] * 4
-    assert [told(mail) for mail in world.mail("past")] == [("ALERT", span(noon, 30 * MINUTE), ["203.0.113.7"])]
+    assert [said(mail) for mail in world.mail("past")] == [("ALERT", span(noon, 30 * MINUTE), ["203.0.113.7"])]
     assert "\nRun          backfill (" in world.mail("past")[0].body
 
 
@@ -218,15 +242,15 @@ def test_a_backfill_with_source_auto_reads_each_interval_from_the_log_that_reach
     dates = ["--from-date", days[0].isoformat(), "--to-date", days[-1].isoformat()]
     world.airflow.cli("backfill", "create", "--dag-id", MONTH, *dates)
     assert [world.wait_for_run_of(MONTH, day)["state"] for day in days] == ["success"] * 5
-    found = [(told(mail)[2], re.findall(r"^Source +(\w+)", mail.body, re.MULTILINE)) for mail in world.mail("month")]
+    found = [(said(mail)[2], re.findall(r"^Source +(\w+)", mail.body, re.MULTILINE)) for mail in world.mail("month")]
     assert sorted(found) == [(["192.0.2.4"], ["stl_connection_log"]), (["192.0.2.8"], ["audit_log_s3"])]
 
 
-def test_a_scheduled_run_starts_after_its_settle_delay_and_tells_once(world: World, attacked: datetime) -> None:
+def test_a_scheduled_run_starts_after_its_settle_delay_and_reports_once(world: World, attacked: datetime) -> None:
     run = world.wait_for_run_of(SETTLED, attacked)
     assert (run["run_type"], run["state"]) == ("scheduled", "success")
     assert datetime.fromisoformat(run["start_date"]) >= attacked + 2 * MINUTE
-    assert ("ALERT", span(attacked), ["127.0.0.11"]) in [told(mail) for mail in world.mail("settled")]
+    assert ("ALERT", span(attacked), ["127.0.0.11"]) in [said(mail) for mail in world.mail("settled")]
 
 
 def test_an_interval_missed_while_the_scheduler_was_down_is_run_once_it_is_back(world: World) -> None:
@@ -237,7 +261,7 @@ def test_an_interval_missed_while_the_scheduler_was_down_is_run_once_it_is_back(
     assert world.run_of(MISSED, during) is None
     world.start_scheduler()
     assert world.wait_for_run_of(MISSED, during)["state"] == "success"
-    assert ("ALERT", span(during), ["127.0.0.12"]) in [told(mail) for mail in world.mail("missed")]
+    assert ("ALERT", span(during), ["127.0.0.12"]) in [said(mail) for mail in world.mail("missed")]
 
 
 def test_every_interval_since_the_start_was_run_exactly_once(world: World) -> None:
@@ -256,7 +280,7 @@ def test_all_the_mail_is_as_expected_none_missing_and_none_twice(world: World, a
         world.wait_for_run_of(dag_id, world.attacks["127.0.0.12"])
     world.mails += world.cloud.take_mail()
     for environment in ("settled", "missed"):
-        assert sorted(told(mail) for mail in world.mail(environment)) == sorted(
+        assert sorted(said(mail) for mail in world.mail(environment)) == sorted(
             ("ALERT", span(minute), [address]) for address, minute in world.attacks.items()
         )
     assert sorted(mail.subject.split(" Redshift")[0] for mail in world.mails) == sorted([

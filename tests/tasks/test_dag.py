@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from airflow.exceptions import ParamValidationError
+from airflow.providers.amazon.aws.hooks.sns import SnsHook
 from airflow.sdk import DAG
 
 from redshift_auth_alert.settings.model import per_run_names
@@ -58,8 +59,6 @@ def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> di
         "subject": "[ALERT] {{ 1/0 }}",
         "body": "body of {{ 1/0 }}",
         "attributes": {"new_groups": 1},
-        "group_id": "g",
-        "deduplication_id": "d",
     }
     ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda key, **_: pulled[key])
     topic = SimpleNamespace(redshift_auth_alert_topic_arn=TOPIC)
@@ -109,21 +108,26 @@ def test_its_form_refuses(dag: DAG, values: dict[str, Any]) -> None:
 
 
 def test_its_statement_is_loaded(dag: DAG) -> None:
-    assert "Measures authentication failures" in dag.get_task("query_auth_failures").sql
+    assert "Measures the authentication failures" in dag.get_task("query_auth_failures").sql
 
 
-def test_its_tasks_have_an_owner_retries_and_a_time_limit_and_tell_of_failures(dag: DAG) -> None:
+def test_its_tasks_have_an_owner_retries_and_a_time_limit_and_report_failures(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.owner == "security"
         assert task.retries == 2
         assert task.retry_exponential_backoff
         assert task.execution_timeout == timedelta(minutes=10)
-        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureNotifier"]
+        assert [callback.__name__ for callback in task.on_failure_callback] == ["report_failure"]
 
 
-def test_it_says_what_it_is(dag: DAG) -> None:
+def test_its_tags_name_the_environment(dag: DAG) -> None:
     assert dag.tags == {"redshift", "security", "production"}
-    assert "One DAG per monitor file" in dag.doc_md
+
+
+def test_its_documentation_shows_its_settings_and_what_its_outcomes_mean(dag: DAG) -> None:
+    assert "| `file` | `default.yaml` |" in dag.doc_md
+    assert "| `threshold` | `10` |" in dag.doc_md
+    assert "| run red | the interval was not evaluated" in dag.doc_md
 
 
 def test_the_statement_covers_the_runs_interval(dag: DAG) -> None:
@@ -163,9 +167,17 @@ def test_source_auto_goes_by_when_the_run_started_and_not_by_when_it_was_due(
     assert f"FROM {log}" in rendered(dag, "query_auth_failures", conf=conf, start_date=started).sql
 
 
-def test_source_auto_without_athena_fails_a_run_that_it_cannot_reach_for_good(dag: DAG) -> None:
-    with pytest.raises(AirflowFailException, match="audit_log_s3 reaches that far"):
-        rendered(dag, "query_auth_failures", conf={"source": "auto"}, start_date=NOON + timedelta(days=7))
+def refusal(dag: DAG, **facts: Any) -> str:
+    """What the query task raises when it is executed."""
+    task = rendered(dag, "query_auth_failures", **facts)
+    with pytest.raises(AirflowFailException) as refused:
+        task.execute({})
+    return str(refused.value)
+
+
+def test_source_auto_without_athena_refuses_a_run_that_it_cannot_reach(dag: DAG) -> None:
+    says = refusal(dag, conf={"source": "auto"}, start_date=NOON + timedelta(days=7))
+    assert "audit_log_s3 reaches further back" in says
 
 
 @pytest.mark.parametrize(
@@ -180,30 +192,16 @@ def test_source_auto_without_athena_fails_a_run_that_it_cannot_reach_for_good(da
     ],
 )
 def test_bad_overrides_fail_the_run_for_good_before_any_query(dag: DAG, conf: dict[str, Any], says: str) -> None:
-    with pytest.raises(AirflowFailException, match=says):
-        rendered(dag, "query_auth_failures", conf=conf)
+    assert says in refusal(dag, conf=conf)
 
 
 def test_the_topic_is_the_monitors_template(dag: DAG) -> None:
     assert rendered(dag, "publish_alert").target_arn == TOPIC
 
 
-def test_a_run_may_tell_another_topic(dag: DAG) -> None:
+def test_a_run_may_publish_to_another_topic(dag: DAG) -> None:
     other = "arn:aws:sns:eu-central-1:123456789012:other"
     assert rendered(dag, "publish_alert", conf={"sns_topic_arn": other}).target_arn == other
-
-
-@pytest.mark.parametrize(("topic", "ids"), [(TOPIC, ("", "")), (f"{TOPIC}.fifo", ("g", "d"))])
-def test_only_a_fifo_topic_is_given_ids(dag: DAG, topic: str, ids: tuple[str, str]) -> None:
-    task = rendered(dag, "publish_alert", conf={"sns_topic_arn": topic})
-    assert (task.message_group_id, task.message_deduplication_id) == ids
-
-
-def test_a_failure_can_be_told_to_a_fifo_topic() -> None:
-    dag = load(ROOT / "dags")[0]["redshift_auth_failure_alert"]
-    mail = failure_mail(dag, conf={"sns_topic_arn": f"{TOPIC}.fifo"})
-    assert mail.message_group_id == "redshift_auth_failure_alert"
-    assert len(mail.message_deduplication_id) == 64
 
 
 def test_a_user_name_with_braces_stays_text_in_the_message(dag: DAG) -> None:
@@ -215,32 +213,55 @@ def test_the_messages_attributes_are_published_with_their_types(dag: DAG) -> Non
     assert rendered(dag, "publish_alert").message_attributes == {"new_groups": 1}
 
 
-def failure_mail(dag: DAG, **facts: Any) -> Any:
-    notifier = dag.get_task("query_auth_failures").on_failure_callback[0]
-    notifier.render_template_fields(context(dag, **facts))
-    return notifier
+def test_invalid_overrides_do_not_keep_the_topic_from_being_found(dag: DAG) -> None:
+    assert rendered(dag, "publish_alert", conf={"treshold": 5}).target_arn == TOPIC
 
 
-def test_a_failure_tells_the_topic_which_interval_was_not_evaluated() -> None:
-    mail = failure_mail(load(ROOT / "dags")[0]["redshift_auth_failure_alert"])
-    assert mail.target_arn == TOPIC
-    assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in mail.message
-    assert "Reason: {{ 1/0 }}" in mail.message
-    assert mail.message_attributes == {
-        "monitor": "redshift_auth_failure_alert", "environment": "production", "severity": "failed",
-    }  # fmt: skip
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is published, in place of publishing it."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(SnsHook, "publish_to_target", lambda _, **call: calls.append(call))
+    return calls
 
 
-def test_a_failure_for_bad_overrides_tells_the_monitors_topic() -> None:
-    mail = failure_mail(load(ROOT / "dags")[0]["redshift_auth_failure_alert"], conf={"treshold": 5})
-    assert mail.target_arn == TOPIC
-    assert "not known: the run's settings are invalid" in mail.message
+def report(dag: DAG, conf: dict[str, Any] | None = None) -> None:
+    task = dag.get_task("query_auth_failures")
+    task.on_failure_callback[0]({**context(dag, conf), "task": task})
 
 
-def test_an_invalid_monitor_is_an_import_error_while_the_others_load(tmp_path: Path) -> None:
+def test_a_failure_reports_which_interval_was_not_evaluated(dag: DAG, published: list[dict[str, Any]]) -> None:
+    report(dag)
+    (call,) = published
+    assert call["target_arn"] == TOPIC
+    assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in call["message"]
+    assert "Reason: {{ 1/0 }}" in call["message"]
+    assert call["message_attributes"]["severity"] == "failed"
+
+
+def test_a_failure_for_bad_overrides_is_reported_to_the_monitors_topic(
+    dag: DAG, published: list[dict[str, Any]]
+) -> None:
+    report(dag, {"treshold": 5})
+    (call,) = published
+    assert call["target_arn"] == TOPIC
+    assert "unknown, as the run's settings are invalid" in call["message"]
+
+
+@pytest.mark.parametrize("conf", [{"dry_run": True}, {"dry_run": True, "treshold": 5}])
+def test_a_failure_of_a_dry_run_is_not_published(
+    dag: DAG, published: list[dict[str, Any]], conf: dict[str, Any]
+) -> None:
+    report(dag, conf)
+    assert published == []
+
+
+def test_an_invalid_monitor_is_an_import_error_of_another_file_than_the_dags(tmp_path: Path) -> None:
     dags, _ = lay_out(tmp_path, {"default.yaml": VALID, "bad.yaml": VALID + "treshold: 5\n", "worse.yaml": "a: ["})
-    loaded, problems = load(dags)
-    assert list(loaded) == ["redshift_auth_failure_alert"]
+    bag = DagBag(str(dags))
+    assert list(bag.dags) == ["redshift_auth_failure_alert"]
+    ((file, problems),) = bag.import_errors.items()
+    assert Path(file).name == "redshift_auth_failure_monitors.py"
     assert "bad.yaml: unknown setting 'treshold'" in problems
     assert "worse.yaml: not valid YAML" in problems
 
@@ -271,9 +292,11 @@ import json, sys
 bag = DagBag(sys.argv[1])
 from airflow import plugins_manager
 plugins_manager.ensure_plugins_loaded()
-loaded = sorted(name for name in sys.modules if name in {"settings", "detection", "message", "tasks", "interval", "operators"})
+bare = {"settings", "detection", "message", "tasks", "interval", "operators"}
+loaded = sorted(bare & set(sys.modules))
+statements = {dag_id: dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()}
 print(json.dumps({
-    "dags": {dag_id: "breaching AS" in dag.get_task("query_auth_failures").sql for dag_id, dag in bag.dags.items()},
+    "dags": {dag_id: "steps/candidates.sql" in sql for dag_id, sql in statements.items()},
     "errors": bag.import_errors, "pandas": "pandas" in sys.modules, "numpy": "numpy" in sys.modules, "bare": loaded,
 }))
 """

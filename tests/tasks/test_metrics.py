@@ -1,4 +1,4 @@
-"""What CloudWatch is told, on the local AWS."""
+"""The metrics that a run writes, on the local AWS."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from redshift_auth_alert.tasks.metrics import write_metrics
 from sandbox.aws import REGION, Cloud, running_cloud
 from sandbox.warehouse import free_port
 from tests.conftest import NOON, make_run
-from tests.detection.test_judge import quiet, row
-from tests.tasks.test_check import UNSEEN, check
+from tests.detection.events import HEARTBEAT, failures
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +52,11 @@ def metrics(cloud: Cloud, namespace: str) -> set[str]:
 
 
 FOUND = {"Failures": 31, "BreachingGroups": 5}
+ATTACK = failures(*range(12))
 
 
-def test_a_quiet_run_counts_as_evaluated(cloud: Cloud, namespace: str) -> None:
-    check(quiet(), metrics_namespace=namespace)
+def test_a_quiet_run_counts_as_evaluated(check: Any, cloud: Cloud, namespace: str) -> None:
+    check(HEARTBEAT, metrics_namespace=namespace)
     assert points(cloud, namespace, "IntervalsEvaluated", datetime.now(UTC)) == [1]
 
 
@@ -65,13 +65,20 @@ def test_what_was_found_is_written_at_the_intervals_start(cloud: Cloud, namespac
     assert [points(cloud, namespace, metric, NOON) for metric in FOUND] == [[31], [5]]
 
 
-def test_all_failures_and_the_groups_that_breached_without_the_ignored_are_counted() -> None:
-    pushed = check(row(new_groups=2, ongoing_groups=3, ignored_groups=4))[1]
-    assert pushed["metrics"] == FOUND
+def test_all_failures_and_the_groups_that_breached_without_the_ignored_are_counted(check: Any) -> None:
+    log = (
+        ATTACK
+        + failures(*range(-15, 15), host="192.0.2.2")  # ongoing
+        + failures(*range(15), host="198.51.100.1")  # ignored
+        + failures(1, host="192.0.2.9")
+    )
+    ignore = [{"remote_host": "198.51.100.0/24", "reason": "load test"}]
+    pushed = check(log + HEARTBEAT, ignore=ignore)[1]
+    assert pushed["metrics"] == {"Failures": 12 + 15 + 15 + 1, "BreachingGroups": 2}
 
 
-def test_a_run_with_an_alert_counts_only_once_the_alert_is_published(cloud: Cloud, namespace: str) -> None:
-    branch, pushed = check(row(), metrics_namespace=namespace)
+def test_a_run_with_an_alert_counts_only_once_the_alert_is_published(check: Any, cloud: Cloud, namespace: str) -> None:
+    branch, pushed = check(ATTACK + HEARTBEAT, metrics_namespace=namespace)
     assert (branch, metrics(cloud, namespace)) == ("publish_alert", set())
     write_metrics(pushed["metrics"], make_run(metrics_namespace=namespace))
     assert metrics(cloud, namespace) == {"IntervalsEvaluated", "Failures", "BreachingGroups"}
@@ -83,41 +90,43 @@ def test_kinds_of_runs_are_counted_apart(cloud: Cloud, namespace: str) -> None:
     assert points(cloud, namespace, "Failures", NOON, "scheduled") == []
 
 
-def test_an_unseen_interval_is_not_evaluated(cloud: Cloud, namespace: str) -> None:
-    check(UNSEEN, when_unseen="warn", metrics_namespace=namespace)
+def test_an_unseen_interval_is_not_evaluated(check: Any, cloud: Cloud, namespace: str) -> None:
+    check([], when_unseen="warn", metrics_namespace=namespace)
     assert metrics(cloud, namespace) == set()
 
 
-def test_a_dry_run_counts_for_nothing_as_it_tells_nobody(cloud: Cloud, namespace: str) -> None:
-    check(quiet(), dry_run=True, metrics_namespace=namespace)
+def test_a_dry_run_writes_no_metrics(check: Any, cloud: Cloud, namespace: str) -> None:
+    check(HEARTBEAT, dry_run=True, metrics_namespace=namespace)
     assert metrics(cloud, namespace) == set()
 
 
-def test_nothing_is_written_without_a_namespace(cloud: Cloud, namespace: str) -> None:
-    check(quiet())
+def test_nothing_is_written_without_a_namespace(check: Any, cloud: Cloud, namespace: str) -> None:
+    check(HEARTBEAT)
     assert metrics(cloud, namespace) == set()
 
 
-def test_the_monitors_connection_to_aws_is_used(cloud: Cloud, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_monitors_connection_to_aws_is_used(
+    check: Any, cloud: Cloud, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use(monkeypatch, cloud.endpoint, "other_aws")
     use(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    check(quiet(), aws_conn_id="other_aws", metrics_namespace=namespace)
+    check(HEARTBEAT, aws_conn_id="other_aws", metrics_namespace=namespace)
     assert "IntervalsEvaluated" in metrics(cloud, namespace)
 
 
 def test_what_the_connection_configures_holds_here_too(
-    cloud: Cloud, namespace: str, monkeypatch: pytest.MonkeyPatch
+    check: Any, cloud: Cloud, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = {"config_kwargs": {"proxies": {"http": f"http://127.0.0.1:{free_port()}"}}}
     use(monkeypatch, cloud.endpoint, **proxy)
-    check(quiet(), metrics_namespace=namespace)
+    check(HEARTBEAT, metrics_namespace=namespace)
     assert metrics(cloud, namespace) == set()
 
 
 def test_a_cloudwatch_that_cannot_be_reached_is_a_warning_and_not_asked_twice(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    check: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    assert check(quiet(), metrics_namespace="RedshiftAuthAlert")[0] == "no_alert"
+    assert check(HEARTBEAT, metrics_namespace="RedshiftAuthAlert")[0] == "no_alert"
     assert "CloudWatch did not take IntervalsEvaluated of namespace RedshiftAuthAlert:" in caplog.text
     assert "did not take Failures" not in caplog.text

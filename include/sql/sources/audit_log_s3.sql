@@ -10,8 +10,8 @@
   such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
 -#}
 {%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
-{%- set days = evaluation().scanned_days -%}
-{%- set cluster = evaluation().settings.cluster -%}
+{%- set days = evaluation.scanned_days -%}
+{%- set cluster = evaluation.settings.cluster -%}
 SELECT
     {{ field(1) }} AS event,
     TRY(

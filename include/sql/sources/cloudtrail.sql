@@ -6,8 +6,8 @@
   refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. All other
   calls are there to show what the log covers.
 -#}
-{%- set days = evaluation().scanned_days -%}
-{%- set cluster = evaluation().settings.cluster -%}
+{%- set days = evaluation.scanned_days -%}
+{%- set cluster = evaluation.settings.cluster -%}
 SELECT
     CASE
         WHEN eventsource NOT IN ('redshift.amazonaws.com', 'redshift-serverless.amazonaws.com') THEN eventname

@@ -12,7 +12,7 @@ from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
 PARTS = 12
-# How many rows come back where entries select some of them, which SQL does not know: some tens of MB in the worker.
+# How many rows the statement returns at most: some tens of MB in the worker.
 CANDIDATES = 10_000
 
 
@@ -45,8 +45,18 @@ class Evaluation:
 
     @property
     def source(self) -> Source:
-        """The log that it reads; ``with_source`` comes first where the settings say auto."""
+        """The log that the run reads. Call ``with_source`` first where the settings say auto."""
         return SOURCES[self.settings.source]
+
+    @property
+    def conn_id(self) -> str:
+        """Id of the Airflow connection that queries the source."""
+        return self.settings.read_through
+
+    @property
+    def connection_types(self) -> str:
+        """The types that this connection may have, comma-separated."""
+        return ",".join(self.source.connection_types)
 
     def with_source(self, started: datetime) -> Evaluation:
         """Return the evaluation with the source that auto stands for in a run that started then.
@@ -72,16 +82,9 @@ class Evaluation:
         return sorted({self.settings.threshold, *own, *self.tried_thresholds})
 
     @property
-    def selects(self) -> bool:
-        """Whether entries make a difference between groups."""
-        return bool(self.settings.ignore or self.settings.thresholds)
-
-    @property
     def max_candidates(self) -> int:
-        """How many groups come back for each threshold."""
-        if self.selects or self.tried_thresholds:
-            return CANDIDATES // len(self.thresholds)
-        return self.settings.max_groups
+        """How many groups the statement returns at most."""
+        return CANDIDATES // len(self.thresholds)
 
     @property
     def window(self) -> timedelta:
@@ -95,13 +98,12 @@ class Evaluation:
 
     @property
     def scanned_days(self) -> tuple[date, date]:
-        """First and last day whose files may hold the scanned range: the first file of a day goes back to the last."""
-        last_moment = self.interval.end - timedelta(microseconds=1)
-        return self.scan_start.date(), last_moment.date() + timedelta(days=1)
+        """First and last day whose files may hold the scanned range: a day's first file also holds the day before."""
+        return self.scan_start.date(), self.interval.last_day + timedelta(days=1)
 
     @property
     def part_edges(self) -> list[datetime]:
-        """The edges of the equal parts of the interval whose failures are counted one by one, for the bar."""
+        """The edges of the equal parts of the interval, whose failures are counted one by one."""
         length = self.interval.end - self.interval.start
         return [self.interval.start + length * part / PARTS for part in range(PARTS + 1)]
 
@@ -113,7 +115,7 @@ class Evaluation:
 
     @property
     def reminder_due(self) -> bool:
-        """Whether ongoing breaches are told again in this interval, which follows from its place in time alone."""
+        """Whether ongoing breaches are reported again in this interval. Follows from its place in time alone."""
         period = self.settings.remind_every_minutes
         return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
 
@@ -150,8 +152,8 @@ def choose_source(
         return recent
     if past is None:
         raise IntervalError(
-            f"source auto: {interval} does not lie within the {retention.days} days before the run that {recent} is "
-            f"relied on for (from {format_utc(kept_from)} UTC); audit_log_s3 reaches that far: name the Airflow "
-            "connection to Athena as athena_conn_id, or widen retention_days"
+            f"source auto: {interval} begins before {format_utc(kept_from)} UTC, from when on {recent} is relied on "
+            f"(retention_days: {retention.days}). audit_log_s3 reaches further back: name the Airflow connection to "
+            "Athena as athena_conn_id, or increase retention_days"
         )
     return past

@@ -1,4 +1,4 @@
-"""Which [start, end) a run evaluates. Pure: no clock is read, so a repeated run evaluates the same interval."""
+"""Which [start, end) a run evaluates. The result does not depend on when the run executes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,19 @@ class Interval:
 
     def holds_multiple_of(self, period: timedelta) -> bool:
         """Whether some whole multiple of ``period`` since the epoch lies in the interval."""
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        passed = -(-(self.start - epoch) // period)  # rounded up, so the first multiple at or after start
-        return epoch + passed * period < self.end
+        return _multiple_from(self.start, period) < self.end
+
+    def next_multiple_of(self, period: timedelta) -> datetime:
+        """Return the first whole multiple of ``period`` since the epoch at or after the interval's end."""
+        return _multiple_from(self.end, period)
 
     def __str__(self) -> str:
         return f"{format_utc(self.start)} to {format_utc(self.end)} UTC"
+
+
+def _multiple_from(moment: datetime, period: timedelta) -> datetime:
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + -(-(moment - epoch) // period) * period  # rounded up
 
 
 def format_utc(moment: datetime) -> str:

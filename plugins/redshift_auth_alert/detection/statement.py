@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -11,5 +12,9 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 
 def statement(run: Evaluation, include: Path) -> str:
     """Return the measurement of ``run``; ``include`` is the folder that holds ``sql/``."""
-    env = Environment(loader=FileSystemLoader(include), undefined=StrictUndefined)  # noqa: S701 -- SQL, not HTML
-    return env.get_template("sql/auth_failures.sql").render(evaluation=lambda: run)
+    return _environment(include).get_template("sql/auth_failures.sql").render(run=lambda: run)
+
+
+@cache
+def _environment(include: Path) -> Environment:
+    return Environment(loader=FileSystemLoader(include), undefined=StrictUndefined)  # noqa: S701 -- SQL, not HTML

@@ -9,16 +9,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from redshift_auth_alert.message import text
-from redshift_auth_alert.message.forms import Alert, Failure
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import Breach
+from redshift_auth_alert.message import words
+from redshift_auth_alert.message.alert import Alert
+from redshift_auth_alert.message.failure import NOT_EVALUATED, Failure
 
-if TYPE_CHECKING:
-    from redshift_auth_alert.detection.evaluation import Evaluation
-    from redshift_auth_alert.detection.judge import Breach
-
-# A chat client folds a long text away; what does not fit is counted, and is in the task log in full.
+# A chat client folds a long text away. What does not fit is counted, and is in the task log in full.
 DESCRIPTION_LIMIT = 3_000
 _REASON_LIMIT = 1_000
 
@@ -28,69 +27,64 @@ _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 
 
 def write(alert: Alert) -> str:
-    """Write the alert with as many of the listed groups, a line each, as a chat shows at a glance."""
-    verdict, run, listed = alert.verdict, alert.run, alert.listed
-    lines = [*text.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
+    """Write the alert with as many of the named groups, a line each, as a chat shows at a glance."""
+    verdict, run = alert.verdict, alert.run
+    lines = [*words.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
         lines.append(f"Coverage {verdict.coverage.verdict}: {verdict.coverage.reason}")
     if run.settings.dry_run:
         lines.append("Dry run: evaluated and logged, not published")
-    size, shown = sum(map(len, lines)), 0
-    written = [_told(each, run) for each in alert.told] + [_over(each, run) for each in alert.over]
-    for line in (f"• {each}" for each in written):
+    size, named = sum(map(len, lines)), 0
+    for breach in alert.named:
+        line = f"• {_line(breach, run)}"
         size += len(line) + 1
         if size > DESCRIPTION_LIMIT:
             break
         lines.append(line)
-        shown += 1
-    if left_out := verdict.told_groups + verdict.over_groups - shown:
-        lines.append(f"... and {text.count_groups(left_out, run)} more")
-    if verdict.held_back_groups:
-        lines.append(f"{text.count_groups(verdict.held_back_groups, run)} still breached; no reminder is due")
-    if verdict.unchecked_groups:
-        lines.append(f"{text.count_groups(verdict.unchecked_groups, run)} not compared with the ignore list")
-    if line := text.ignored(verdict, run):
-        lines.append(plain(line))
-    first = text.name(listed[0].group) if listed else ""
+        named += 1
+    totals = verdict.totals
+    if unnamed := totals.reported - totals.unjudged + totals.over - named:
+        lines.append(f"... and {words.count_groups(unnamed, run)} more")
+    lines += [plain(note) for note in words.notes(verdict, run)]
+    first = words.name(alert.named[0].group) if alert.named else ""
     thread = f"{run.monitor} {run.interval.start:%Y-%m-%d} {first}"
     return _notification(alert.subject, alert.attributes, lines, thread)
 
 
 def write_failure(failure: Failure) -> str:
-    """Write that an interval could not be evaluated, and why."""
+    """Write that an interval was not evaluated, why, and what to do."""
     run = failure.run
     lines = [
-        "An interval could not be evaluated. Nobody may take this for 'no breach'.",
-        f"Interval {run.interval}" if run else "Interval not known: the run's settings are invalid",
-        f"Run {plain(text.escaped(failure.run_id))}, task {failure.task_id}",
-        f"Reason: {plain(text.printable(failure.reason))[:_REASON_LIMIT]}",
-        "When it is mended, clear the failed task: the run then evaluates the same interval.",
+        NOT_EVALUATED,
+        f"Interval {run.interval}" if run else "Interval unknown, as the run's settings are invalid",
+        f"Run {plain(words.escaped(failure.run_id))}, task {failure.task_id}",
+        f"Reason: {plain(words.printable(failure.reason))[:_REASON_LIMIT]}",
+        failure.what_to_do,
     ]
     thread = f"{failure.attributes['monitor']} {failure.run_id}"
     return _notification(failure.subject, failure.attributes, lines, thread)
 
 
-def plain(words: str) -> str:
+def plain(text: str) -> str:
     """Escape what a chat client would read as markup or as a mention."""
-    return _MARKUP.sub(lambda found: f"\\x{ord(found[0]):02x}", words)
+    return _MARKUP.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
-def _over(breach: Breach, run: Evaluation) -> str:
-    return f"{_code(text.name(breach.group))} over since {text.time_of(breach.last_breach_at + run.window, run)}"
-
-
-def _told(breach: Breach, run: Evaluation) -> str:
-    words = [
-        f"{_code(text.name(breach.group))} {breach.failures:,} failures, {text.state(breach)}",
-        f"peak {text.peak(breach, run)}",
-    ]
-    if breach.got_in:
-        words.append(f"*GOT IN* {text.time_of(breach.got_in.at, run)} as {_code(text.shown(breach.got_in.user))}")
-    if breach.top_users and "user_name" not in breach.group:
-        words.append(f"tried {text.tried(breach, write=lambda user: _code(text.shown(user)))}")
-    if note := text.ignore_note(breach, run):
-        words.append(f"the ignore list {plain(note)}")
-    return "; ".join(words)
+def _line(breach: Breach, run: Evaluation) -> str:
+    if breach.outcome == "over":
+        return f"{_code(words.name(breach.group))} over since {words.time_of(breach.last_breach_at + run.window, run)}"
+    facts = [f"{_code(words.name(breach.group))} {breach.failures:,} failures, {words.state(breach)}"]
+    if details := breach.details:
+        facts.append(f"peak {words.peak(details, run)}")
+        if details.got_in:
+            facts.append(
+                f"*GOT IN* {words.time_of(details.got_in.at, run)} as {_code(words.shown(details.got_in.user))}"
+            )
+        if details.top_users and "user_name" not in breach.group:
+            facts.append(f"tried {words.tried(details, write=lambda user: _code(words.shown(user)))}")
+    if note := words.ignore_note(breach, run):
+        facts.append(f"ignore list: {plain(note)}")
+    return "; ".join(facts)
 
 
 def _code(name: str) -> str:

@@ -1,40 +1,41 @@
-"""For machines: JSON after the schema in ``docs/message.schema.json``. Names stand as they are in the log."""
+"""For programs: JSON as ``docs/message.schema.json`` describes it. Names are as they are in the log."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from redshift_auth_alert.message.forms import Alert, Failure
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import Breach, Details, Login
+from redshift_auth_alert.message.alert import Alert
+from redshift_auth_alert.message.failure import Failure
 
-if TYPE_CHECKING:
-    from redshift_auth_alert.detection.evaluation import Evaluation
-    from redshift_auth_alert.detection.judge import Breach, Login
-
-VERSION = "1.0"
-_IGNORED_LISTED = 5
+VERSION = "2.0"
+_IGNORED_NAMED = 5
 
 
 def write(alert: Alert) -> str:
-    """Write the alert with the listed groups."""
+    """Write the alert."""
     return _json(alert_document(alert))
 
 
 def alert_document(alert: Alert) -> dict[str, Any]:
     """Return what ``write`` writes."""
     verdict, run, settings = alert.verdict, alert.run, alert.run.settings
+    totals, coverage = verdict.totals, verdict.coverage
     return {
         "version": VERSION,
         "kind": "over" if alert.attributes["severity"] == "over" else "alert",
+        "alert_id": alert.attributes["alert_id"],
         "subject": alert.subject,
         "severity": alert.attributes["severity"],
         "monitor": run.monitor,
         "environment": settings.environment,
         "run": {"id": run.run_id, "type": run.run_type, "dry_run": settings.dry_run},
         "interval": _interval(run),
-        "source": verdict.coverage.source,
+        "source": coverage.source,
         "settings": {
             "threshold": settings.threshold,
             "window_minutes": settings.window_minutes,
@@ -42,31 +43,33 @@ def alert_document(alert: Alert) -> dict[str, Any]:
             "count": settings.count,
         },
         "coverage": {
-            "verdict": verdict.coverage.verdict,
-            "reason": verdict.coverage.reason or None,
-            "unreadable_lines": verdict.coverage.unreadable_lines,
+            "verdict": coverage.verdict,
+            "reason": coverage.reason or None,
+            "unreadable_lines": coverage.unreadable_lines,
         },
         "groups": {
-            "told": verdict.told_groups,
-            "new": verdict.new_groups,
-            "ongoing": verdict.ongoing_groups,
-            "critical": verdict.critical_groups,
-            "held_back": verdict.held_back_groups,
-            "over": verdict.over_groups,
-            "ignored": verdict.ignored_groups,
-            "unchecked": verdict.unchecked_groups,
+            "reported": totals.reported,
+            "new": totals.new,
+            "ongoing": totals.ongoing,
+            "critical": totals.critical,
+            "held_back": totals.held_back,
+            "over": totals.over,
+            "ignored": totals.ignored,
+            "unjudged": totals.unjudged,
+            "unnamed": alert.unnamed,
         },
-        "breaches": [_breach(each) for each in alert.told],
+        "breaches": [_breach(each) for each in alert.reported],
         "over": [_breach(each) for each in alert.over],
-        "ignored": [_breach(each) for each in verdict.ignored[:_IGNORED_LISTED]],
+        "ignored": [_breach(each) for each in verdict.having("ignored")[:_IGNORED_NAMED]],
     }
 
 
 def write_failure(failure: Failure) -> str:
-    """Write that an interval could not be evaluated; ``interval`` is null where it is not known."""
+    """Write that an interval was not evaluated; ``interval`` is null where the run's settings are invalid."""
     return _json({
         "version": VERSION,
         "kind": "failure",
+        "alert_id": failure.attributes["alert_id"],
         "subject": failure.subject,
         "severity": failure.attributes["severity"],
         "monitor": failure.attributes["monitor"],
@@ -74,27 +77,34 @@ def write_failure(failure: Failure) -> str:
         "run": {"id": failure.run_id, "task": failure.task_id},
         "interval": _interval(failure.run) if failure.run else None,
         "reason": failure.reason,
+        "what_to_do": failure.what_to_do,
     })  # fmt: skip
 
 
 def _breach(breach: Breach) -> dict[str, Any]:
-    return {
+    named = {
         "group": breach.group,
+        "failures": breach.failures,
         "ongoing": breach.ongoing,
         "critical": breach.critical,
+    }
+    return named | _details(breach, breach.details) if breach.details else named
+
+
+def _details(breach: Breach, details: Details) -> dict[str, Any]:
+    return {
         "over": breach.over,
-        "failures": breach.failures,
-        "failures_over_time": list(breach.parts),
-        "peak": breach.peak,
+        "failures_over_time": list(details.parts),
+        "peak": details.peak,
         "threshold": breach.threshold,
-        "first_failure_at": _time(breach.first_failure_at),
-        "last_failure_at": _time(breach.last_failure_at),
-        "first_breach_at": _time(breach.first_breach_at),
+        "first_failure_at": _time(details.first_failure_at),
+        "last_failure_at": _time(details.last_failure_at),
+        "first_breach_at": _time(details.first_breach_at),
         "last_breach_at": _time(breach.last_breach_at),
-        "got_in": _login(breach.got_in),
-        "first_login": _login(breach.first_login),
-        "users_tried": breach.users_tried,
-        "top_users": [{"user": user, "failures": failures} for user, failures in breach.top_users],
+        "got_in": _login(details.got_in),
+        "first_login": _login(details.first_login),
+        "users_tried": details.users_tried,
+        "top_users": [{"user": user, "failures": failures} for user, failures in details.top_users],
         "ignore_entry": breach.entry and breach.entry.model_dump(mode="json"),
     }
 

@@ -1,43 +1,41 @@
-"""What a run tells CloudWatch: that it has evaluated its interval, so that an alarm can miss it, and what it found."""
+"""The metrics of a run: that it evaluated its interval, so that an alarm notices a missing one, and what it found."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from redshift_auth_alert.detection.judge import Verdict  # and with it pandas, which publish_alert does without
+from redshift_auth_alert.detection.findings import Verdict
 
 log = logging.getLogger(__name__)
 
-# The task waits for this, so where CloudWatch cannot be reached it is not waited for long.
+# The task waits for this, so it gives up soon where CloudWatch cannot be reached.
 _PATIENCE = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 
 def measures(verdict: Verdict) -> dict[str, int]:
     """Return ``Failures`` (all of the interval) and ``BreachingGroups`` (without the ignored ones)."""
-    return {"Failures": verdict.failures, "BreachingGroups": verdict.new_groups + verdict.ongoing_groups}
+    totals = verdict.totals
+    return {"Failures": verdict.failures, "BreachingGroups": totals.reported + totals.held_back}
 
 
 def write_metrics(found: Mapping[str, int], run: Evaluation) -> None:
-    """Write what was ``found``, where the monitor names a namespace; nothing for a dry run, which tells nobody.
+    """Write what was ``found``, where the monitor names a namespace. A dry run writes nothing, as it reports nothing.
 
-    To be called once all that is to be told is told: that is what ``IntervalsEvaluated`` says, at the time of writing.
-    What was found counts at the interval's start. An error is a warning in the log, as the metric that then is missing
-    raises the alarm.
+    Call it once everything is reported: ``IntervalsEvaluated`` says just that, at the time of writing. What was found
+    counts at the interval's start. An error is a warning in the log: the missing metric raises the alarm.
     """
     namespace = run.settings.metrics_namespace
     if namespace is None or run.settings.dry_run:
         return
     writes = [
         [_datum("IntervalsEvaluated", 1, run)],
-        # Apart, as CloudWatch refuses what is more than two weeks old, such as the intervals of a backfill.
+        # Separately: CloudWatch refuses points older than two weeks, such as those of a backfill.
         [_datum(name, value, run) | {"Timestamp": run.interval.start} for name, value in found.items()],
     ]
     for data in writes:

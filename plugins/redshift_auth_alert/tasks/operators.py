@@ -1,36 +1,35 @@
-"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0, and a notifier for failures."""
+"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
+from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.remedies import check_connection_type, explained_errors
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 
-MAX_TABLE_BYTES = 250_000
-Select = Callable[[dict[str, list[Any]], "Context"], dict[str, list[Any]]]
+Table = dict[str, list[Any]]
 
 
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
     The connection's type picks the hook; it must be one of ``connection_types``, comma-separated, where given. One of
-    type redshift signs in with ``sign_in``, see SignInHook.
-    ``select(table, context)`` may choose what of the fetched table goes on to the next task. Errors say what to mend;
-    those that a retry cannot mend fail at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails
-    the task where it is more than ``max_scanned_gb``.
+    type redshift signs in with ``sign_in``, see SignInHook. Errors say what to fix; those that a retry cannot fix fail
+    at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails the task where it is more than
+    ``max_scanned_gb``. ``validate(context)`` may refuse the run with an AlertError before anything is rendered or
+    queried, and ``into_xcom(table, context)`` turns the table into what the task returns.
     """
 
     template_fields: Sequence[str] = (
@@ -45,21 +44,39 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         connection_types: str = "",
         max_scanned_gb: str = "",
         sign_in: Mapping[str, str | None] | None = None,
-        select: Select | None = None,
+        validate: Callable[[Context], object] | None = None,
+        into_xcom: Callable[[Table, Context], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(handler=fetch_table, split_statements=False, **kwargs)
         self.connection_types = connection_types
         self.max_scanned_gb = max_scanned_gb
         self.sign_in = dict(sign_in or {})
-        self.select = select
+        self.validate = validate
+        self.into_xcom = into_xcom
         self._queries: list[str] = []
+        self._refusal: AlertError | None = None
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render the template fields of a valid run.
+
+        An invalid run is refused by ``execute``: Airflow shows what is raised here in a collapsed part of the log only.
+        """
+        try:
+            if self.validate:
+                self.validate(context)
+        except AlertError as error:
+            self._refusal = error
+        else:
+            super().render_template_fields(context, jinja_env)
 
     def execute(self, context: Context) -> Any:
-        """Run the statement; raise AirflowFailException or AirflowException that says what to mend."""
+        """Run the statement; raise AirflowFailException or AirflowException that says what to fix."""
+        if self._refusal:
+            raise AirflowFailException(str(self._refusal))
         scanned: list[int | None] = []
 
-        def fetch(cursor: Any) -> dict[str, list[Any]]:
+        def fetch(cursor: Any) -> Table:
             scanned.append(getattr(cursor, "data_scanned_in_bytes", None))
             return fetch_table(cursor)
 
@@ -69,7 +86,7 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
             table = super().execute(context)
         if scanned[0] is not None:
             self._account(scanned[0], context)
-        return within_xcom(self.select(table, context) if self.select else table)
+        return self.into_xcom(table, context) if self.into_xcom else table
 
     def get_db_hook(self) -> Any:
         """Return the connection's hook."""
@@ -94,46 +111,10 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
             )
 
 
-class FailureNotifier(SnsNotifier):
-    """SnsNotifier that can tell FIFO topics too, which alone are sent the ids."""
-
-    template_fields: Sequence[str] = (*SnsNotifier.template_fields, "message_group_id", "message_deduplication_id")
-
-    def __init__(self, *, message_group_id: str, message_deduplication_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.message_group_id = message_group_id
-        self.message_deduplication_id = message_deduplication_id
-
-    def notify(self, context: Context) -> None:  # noqa: ARG002 -- the parent's signature
-        """Publish the rendered message."""
-        fifo = self.target_arn.endswith(".fifo")
-        self.hook.publish_to_target(
-            target_arn=self.target_arn,
-            message=self.message,
-            subject=self.subject,
-            message_attributes=self.message_attributes,
-            message_deduplication_id=self.message_deduplication_id if fifo else None,
-            message_group_id=self.message_group_id if fifo else None,
-        )
-
-
-def fetch_table(cursor: Any) -> dict[str, list[Any]]:
+def fetch_table(cursor: Any) -> Table:
     """Fetch all rows as JSON-ready values beside the names of their columns."""
     columns = [column[0] for column in cursor.description]
     return {"columns": columns, "rows": [[_plain(value) for value in row] for row in cursor.fetchall()]}
-
-
-def within_xcom(table: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Leave out the rows from where ``table`` would pass MAX_TABLE_BYTES, but never the first.
-
-    An attacker's names can be long, and rows come the worst first with the true totals on each.
-    """
-    size = len(json.dumps(table["columns"]))
-    for kept, row in enumerate(table["rows"]):
-        size += len(json.dumps(row)) + 2
-        if kept and size > MAX_TABLE_BYTES:
-            return table | {"rows": table["rows"][:kept]}
-    return table
 
 
 def _plain(value: Any) -> Any:

@@ -23,12 +23,11 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from redshift_auth_alert.detection.candidates import judge, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import Interval
-from redshift_auth_alert.detection.judge import judge
-from redshift_auth_alert.detection.selection import select
 from redshift_auth_alert.detection.statement import statement
-from redshift_auth_alert.message.text import name
+from redshift_auth_alert.message.words import name
 from redshift_auth_alert.settings.errors import AlertError, SettingsError
 from redshift_auth_alert.settings.monitors import DAG_ID, Monitor, load_monitors
 from redshift_auth_alert.tasks.operators import fetch_table
@@ -64,14 +63,14 @@ def past_intervals(schedule: str, until: datetime, days: int) -> list[Interval]:
 
 
 def tally(monitor: Monitor, intervals: Iterable[Interval], query: Query, include: Path) -> Tally:
-    """Run the statement over each interval and count what each threshold would have told.
+    """Run the statement over each interval and count what each threshold would have reported.
 
     ``query`` takes the id of the connection and the statement.
     """
     own = monitor.settings
     remind = own.remind_every_minutes or REMIND_EVERY_MINUTES
     found, now = Tally([], remind), datetime.now(UTC)
-    changed = {"remind_every_minutes": None, "notify_when_over": False, "max_groups": 100}
+    changed = {"remind_every_minutes": None, "notify_when_over": False, "threshold": THRESHOLDS[0]}
     settings = own.for_run({}).model_copy(update=changed)
     for interval in intervals:
         day = interval.start.date()
@@ -79,20 +78,23 @@ def tally(monitor: Monitor, intervals: Iterable[Interval], query: Query, include
             found.days.append(day)
         found.intervals += 1
         run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS).with_source(now)
-        table = query(run.settings.read_through, statement(run, include))
+        measured = read_candidates(query(run.conn_id, statement(run, include)), run)
         for threshold in THRESHOLDS:
-            tried = replace(run, settings=settings.model_copy(update={"threshold": threshold}))
-            reminding = replace(tried, settings=tried.settings.model_copy(update={"remind_every_minutes": remind}))
-            verdict = judge(select(table, tried), tried)
-            if not verdict.told_groups:
-                break  # nor would a higher one have told anybody
+            tried = _with(run, threshold=threshold)
+            verdict = judge(measured, tried)
+            if not verdict.totals.reported:
+                break  # nor would a higher one have reported anybody
             found.alerts[day, threshold] += 1
-            found.groups[threshold].update(name(breach.group) for breach in verdict.to_tell)
-            if judge(select(table, reminding), reminding).told_groups:
+            found.groups[threshold].update(name(breach.group) for breach in verdict.having("reported"))
+            if judge(measured, _with(tried, remind_every_minutes=remind)).totals.reported:
                 found.with_reminders[day, threshold] += 1
         if verdict.coverage.verdict == "unseen":  # which is the same at each threshold
             found.unseen.append(f"{interval}: {verdict.coverage.reason}")
     return found
+
+
+def _with(run: Evaluation, **changed: int) -> Evaluation:
+    return replace(run, settings=run.settings.model_copy(update=changed))
 
 
 def show(found: Tally, monitor: Monitor, console: Console) -> None:
@@ -134,7 +136,7 @@ def _both(found: Tally, days: Iterable[date], threshold: int) -> str:
 
 
 def query_connection(sign_in: Mapping[str, str | None], conn_id: str, sql: str) -> dict[str, list[Any]]:
-    """Run a statement over the Airflow connection ``conn_id``, with errors that say what to mend."""
+    """Run a statement over the Airflow connection ``conn_id``, with errors that say what to fix."""
     with explained_errors(conn_id):
         return dict(choose_hook(conn_id, [], **sign_in).run(sql, handler=fetch_table))
 

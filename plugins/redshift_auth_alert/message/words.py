@@ -1,0 +1,160 @@
+"""The words that the forms share. Names out of the log are an attacker's text: see ``shown``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import Breach, Details, Verdict
+from redshift_auth_alert.detection.interval import format_utc
+
+_IGNORED_NAMED = 5
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
+_REACHED = {
+    "failures": "{} authentication failures",
+    "distinct user_name": "authentication failures as {} users",
+    "distinct remote_host": "authentication failures from {} remote hosts",
+    "distinct database_name": "authentication failures at {} databases",
+}
+_UNITS = {
+    "failures": "failures",
+    "distinct user_name": "users",
+    "distinct remote_host": "remote hosts",
+    "distinct database_name": "databases",
+}
+_COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_name": "database"}
+
+
+def shown(name: str) -> str:
+    """Write a name out of the log so that it cannot pass for anything else.
+
+    Bare where it consists of a few safe characters, else in quotes with all that does not print (line breaks,
+    terminal codes, characters that turn the text around) escaped; '(empty)' for the empty name.
+    """
+    if not name:
+        return "(empty)"
+    return name if _PLAIN_NAME.fullmatch(name) else f'"{escaped(name)}"'
+
+
+def escaped(text: str) -> str:
+    """Escape backslashes, double quotes and all that does not print, as Python would write them."""
+    return printable(re.sub(r'(["\\])', r"\\\1", text))
+
+
+def printable(text: str) -> str:
+    """Escape all that does not print."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def name(group: Mapping[str, str]) -> str:
+    """Write a group: its value, or each of its values with its column."""
+    if len(group) == 1:
+        return shown(next(iter(group.values())))
+    return " ".join(f"{column}={shown(value)}" for column, value in group.items())
+
+
+def state(breach: Breach) -> str:
+    """Say whether a breach is new or ongoing, whether it got in, and whether it is over."""
+    if breach.outcome == "over":
+        return "over"
+    words = ["ongoing" if breach.ongoing else "new", "GOT IN" if breach.critical else "", "over" if breach.over else ""]
+    return ", ".join(word for word in words if word)
+
+
+def line(breach: Breach) -> str:
+    """Name a breach in one line."""
+    times = "" if breach.outcome == "over" else f" [{breach.failures:,} times]"
+    return f"{name(breach.group)}{times} {state(breach)}"
+
+
+def count_groups(number: int, run: Evaluation) -> str:
+    """Write a number of groups, in the words of what they are."""
+    columns = run.settings.group_by
+    word = _COLUMN_WORDS[columns[0]] if len(columns) == 1 else "group"
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def minutes(number: int) -> str:
+    """Write a number of minutes."""
+    return f"{number:,} minute" + ("" if number == 1 else "s")
+
+
+def time_of(moment: datetime, run: Evaluation) -> str:
+    """Write a moment in UTC and, where the monitor has a ``display_timezone``, in local time."""
+    zone = run.settings.display_timezone
+    if zone is None:
+        return f"{format_utc(moment)} UTC"
+    local = moment.astimezone(ZoneInfo(zone))
+    same_day = local.date() == moment.date()
+    return f"{format_utc(moment)} UTC, {local:{'%H:%M:%S %Z' if same_day else '%Y-%m-%d %H:%M:%S %Z'}}"
+
+
+def opening(verdict: Verdict, run: Evaluation) -> list[str]:
+    """Say in a sentence or two what was found."""
+    settings, totals = run.settings, verdict.totals
+    window = minutes(settings.window_minutes)
+    if not totals.reported:
+        return [f"{count_groups(totals.over, run)} quiet again: not at the threshold for {window}."]
+    reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
+    own = ", or their own threshold," if settings.thresholds else ""
+    sentences = [f"{count_groups(totals.reported, run)} with {reached}{own} within {window}."]
+    if totals.critical:
+        sentences.append(f"{totals.critical:,} of them GOT IN: signed in as a user that had failed before.")
+    return sentences
+
+
+def peak(details: Details, run: Evaluation) -> str:
+    """Write the most that was counted in any window."""
+    return f"{details.peak:,} {_UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
+
+
+def tried(details: Details, write: Callable[[str], str] = shown) -> str:
+    """Write the users that were tried most, each by ``write``, and how many more there were."""
+    users = ", ".join(f"{write(user)} ({failures:,})" for user, failures in details.top_users)
+    more = details.users_tried - len(details.top_users)
+    return users + (f" and {more:,} more users" if more else "")
+
+
+def ignored(verdict: Verdict, run: Evaluation) -> str:
+    """Name the ignored groups that breached, with the reasons; '' where none did."""
+    number = verdict.totals.ignored
+    if not number:
+        return ""
+    named = [
+        f"{name(each.group)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
+        for each in verdict.having("ignored")[:_IGNORED_NAMED]
+        if each.entry
+    ]
+    rest = f" and {number - len(named):,} more" if number > len(named) else ""
+    return f"Ignored, though at the threshold: {count_groups(number, run)}: {', '.join(named)}{rest}."
+
+
+def ignore_note(breach: Breach, run: Evaluation) -> str:
+    """Say why a group that matches an entry of the ignore list is reported; '' where none matches."""
+    entry = breach.entry
+    if entry is None:
+        return ""
+    if entry.holds_on(run.interval.last_day):
+        return f"matches an entry ({entry.reason}), but got in"
+    return f"matches an entry ({entry.reason}) that expired on {entry.until}"
+
+
+def notes(verdict: Verdict, run: Evaluation) -> list[str]:
+    """Say which groups are not reported by name, and why: held back, not judged, ignored."""
+    totals, lines = verdict.totals, []
+    if totals.held_back:
+        period = timedelta(minutes=run.settings.remind_every_minutes or 0)
+        reminder = format_utc(run.interval.next_multiple_of(period))
+        held_back = count_groups(totals.held_back, run)
+        lines.append(f"{held_back} already reported and still over the threshold; next reminder at {reminder} UTC.")
+    if totals.unjudged:
+        lines.append(
+            f"{count_groups(totals.unjudged, run)} more than the query returns: reported without applying the ignore "
+            "list, own thresholds and reminders."
+        )
+    if text := ignored(verdict, run):
+        lines.append(text)
+    return lines

@@ -1,0 +1,47 @@
+"""What Airflow's pages show as the documentation of a monitor's DAG."""
+
+from __future__ import annotations
+
+from redshift_auth_alert.settings.model import Settings
+from redshift_auth_alert.settings.monitors import Monitor
+
+_PAGE = """\
+Reports groups that failed to authenticate to Amazon Redshift too often.
+
+| this monitor | |
+| --- | --- |
+{settings}
+
+One run evaluates one interval:
+
+| task | what it does |
+| --- | --- |
+| `query_auth_failures` | measures the connection log with one SQL statement |
+| `check_threshold` | judges what was found, and chooses the branch |
+| `publish_alert` | publishes the alert to the topic |
+| `no_alert` | marks a run that had nothing to report |
+
+| outcome | meaning | what to do |
+| --- | --- | --- |
+| run green, `publish_alert` green | an alert was published | read it: `check_threshold` logs each group |
+| run green, `publish_alert` pink (skipped) | nothing to report: nobody breached, or every breach is ignored or already reported | nothing |
+| run red | the interval was not evaluated, or the alert could not be published; the failure is reported to the topic | read the error in the log of the red task, fix it, then clear that task |
+| `query_auth_failures` yellow (up for retry) | the warehouse was out of reach; the task tries again by itself | nothing yet |
+
+*Trigger* evaluates another interval or other settings; its form explains each of them. The package's runbook,
+`docs/runbook.md`, says for each message what it means and what to do.
+"""
+
+
+def describe(monitor: Monitor) -> str:
+    """Return the page as Markdown: what the monitor watches, and what its outcomes mean."""
+    settings: Settings = monitor.settings
+    given = {"file": monitor.file.name} | settings.model_dump(mode="json", exclude_defaults=True)
+    shown = given | {name: getattr(settings, name) for name in ("source", "threshold", "window_minutes", "schedule")}
+    rows = (f"| `{name}` | {_cell(value)} |" for name, value in shown.items())
+    return _PAGE.format(settings="\n".join(rows))
+
+
+def _cell(value: object) -> str:
+    text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "`" + text.replace("|", "\\|").replace("`", "'").replace("\n", " ") + "`"

@@ -1,0 +1,102 @@
+"""What a monitor's DAG asks of the package while it runs: for its templates, its tasks and its failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow.sdk import Asset, Context
+from jinja2 import pass_context
+
+from redshift_auth_alert.detection.candidates import Candidates, fit_budget, read_candidates
+from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run
+from redshift_auth_alert.settings.errors import AlertError
+from redshift_auth_alert.settings.model import RunSettings
+from redshift_auth_alert.settings.monitors import Monitor
+
+
+class Run:
+    """The runs of one monitor. Each method takes Airflow's context of the run at hand."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+
+    def evaluation(self, context: Mapping[str, Any]) -> Evaluation:
+        """Return what this run evaluates. Raises AlertError where its overrides are invalid."""
+        dag_run = context["dag_run"]
+        # When it started decides what the log still keeps, for a backfill of long ago too. Clearing a run renews it.
+        return evaluate_run(self._monitor, dag_run).with_source(dag_run.start_date or dag_run.run_after)
+
+    def candidates(self, table: dict[str, list[Any]], context: Mapping[str, Any]) -> Candidates:
+        """Return of the fetched ``table`` what goes to XCom."""
+        run = self.evaluation(context)
+        return fit_budget(read_candidates(table, run), run)
+
+    def check_threshold(self, found: Candidates, **context: Any) -> str:
+        """Run the check of the ``check_threshold`` task."""
+        from redshift_auth_alert.tasks.check import check_threshold  # boto3, which only its task needs
+
+        return check_threshold(found, self.evaluation(context), context["ti"])
+
+    @property
+    def breaches(self) -> Asset:
+        """The asset of which each published alert is an event, so that other DAGs can be scheduled on it."""
+        return Asset(f"{self._monitor.dag_id}_breaches")
+
+    def after_publishing(self, context: Context, _result: Any) -> None:
+        """Give the event the alert as data, and write the metrics."""
+        from redshift_auth_alert.tasks.metrics import write_metrics  # as above
+
+        pull = context["ti"].xcom_pull
+        context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
+        if found := pull(task_ids="check_threshold", key="metrics"):
+            write_metrics(found, self.evaluation(context))
+
+    def report_failure(self, context: Context) -> None:
+        """Report that a task failed, and so the interval was not evaluated. A dry run reports nothing."""
+        from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+
+        from redshift_auth_alert.message.compose import compose_failure
+        from redshift_auth_alert.message.failure import build_failure
+
+        conf = context["dag_run"].conf or {}
+        settings = self._settings(context)
+        if settings.dry_run or conf.get("dry_run") is True:
+            return
+        try:
+            run = evaluate_run(self._monitor, context["dag_run"])
+        except AlertError:
+            run = None
+        ti = context["ti"]
+        failure = build_failure(self._monitor, run, ti.run_id, ti.task_id, context.get("exception"))
+        message = compose_failure(failure, settings.message_format)
+        SnsNotifier(
+            aws_conn_id=settings.aws_conn_id,
+            target_arn=context["task"].render_template(settings.sns_topic_arn, context),
+            subject=message.subject,
+            message=message.body,
+            message_attributes=dict(message.attributes),
+        ).notify(context)
+
+    @property
+    def macros(self) -> dict[str, Callable[..., Any]]:
+        """What templates may call: ``run()``, the evaluation, and ``topic()``, the ARN of the topic."""
+
+        @pass_context
+        def run(context: Mapping[str, Any]) -> Evaluation:
+            return self.evaluation(context)
+
+        @pass_context
+        def topic(context: Any) -> str:
+            # A monitor file's topic may be a template itself. Overrides are refused if they are one.
+            own = self._settings(context).sns_topic_arn
+            return str(context.environment.from_string(own).render(context.get_all()))
+
+        return {"run": run, "topic": topic}
+
+    def _settings(self, context: Mapping[str, Any]) -> RunSettings:
+        """Return the settings in force, or the monitor's where the overrides are invalid: a failure is reported too."""
+        try:
+            return self._monitor.settings.for_run(context["dag_run"].conf)
+        except AlertError:
+            return self._monitor.settings.for_run(None)

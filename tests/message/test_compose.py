@@ -1,0 +1,149 @@
+"""What all forms have in common: subject, attributes, SNS's limits, failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redshift_auth_alert.message.alert import Message
+from redshift_auth_alert.message.compose import MESSAGE_LIMIT, compose_failure
+from redshift_auth_alert.message.failure import build_failure
+from redshift_auth_alert.settings.monitors import Monitor
+from tests.conftest import NOON, make_run, unwrapped
+from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
+from tests.message.test_document import SCHEMA
+
+FORMS = ["text", "json", "chat"]
+MONITOR = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
+LONG = "\N{PILE OF POO}" * 50
+
+
+def test_the_attributes_are_for_subscription_filters() -> None:
+    attributes = alert(GOT_IN, make_breach(ongoing=True)).attributes
+    assert {name: value for name, value in attributes.items() if name != "alert_id"} == {
+        "monitor": "redshift_auth_failure_alert",
+        "environment": "test",
+        "severity": "critical",
+        "run_type": "scheduled",
+        "new_groups": 1,
+        "ongoing_groups": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("breach", "severity"), [(make_breach(), "alert"), (GOT_IN, "critical"), (OVER, "over")], ids=str
+)
+def test_the_severity_is(breach: Any, severity: str) -> None:
+    message = alert(breach)
+    assert message.attributes["severity"] == severity
+    assert message.subject.startswith(f"[{severity.upper()}] (test) ")
+
+
+@pytest.mark.parametrize("message_format", FORMS)
+def test_every_form_has_the_same_attributes(message_format: str) -> None:
+    assert alert(message_format=message_format).attributes == alert().attributes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}, {"run_type": "manual"}],
+    ids=["another interval", "another run"],
+)
+def test_the_alert_id_is_the_same_for_a_retry_and_differs_for(other: dict[str, Any]) -> None:
+    assert alert().attributes["alert_id"] == alert().attributes["alert_id"]
+    assert alert(**other).attributes["alert_id"] != alert().attributes["alert_id"]
+
+
+@given(st.integers(1, 10**9), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40))
+def test_the_subject_keeps_snss_limits(number: int, environment: str) -> None:
+    subject = alert(verdict=make_verdict(new=number), environment=environment).subject
+    assert len(subject) <= 100
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+@pytest.mark.parametrize("message_format", FORMS)
+def test_no_form_passes_the_limit_of_sns(message_format: str) -> None:
+    group = {"remote_host": LONG, "user_name": LONG, "database_name": LONG}
+    breaches = [make_breach(group=group, top_users=((LONG, 9),) * 5) for _ in range(300)]
+    body = alert(verdict=make_verdict(*breaches, new=1_000_000), max_groups=100, message_format=message_format).body
+    assert len(json.dumps({"default": body})) < 262_144
+
+
+def test_a_message_too_long_is_cut_at_whole_groups_and_says_how_many_are_unnamed() -> None:
+    breaches = [make_breach(group={"remote_host": LONG}, top_users=((LONG, 9),) * 5) for _ in range(200)]
+    body = alert(verdict=make_verdict(*breaches, new=1_000), max_groups=100).body
+    named = body.count(" times] new")
+    assert 0 < named < 200
+    assert f"\n... and {1_000 - named} remote hosts more" in body
+    assert MESSAGE_LIMIT - 5_000 < len(json.dumps({"default": body})) < 262_144
+
+
+def test_2000_groups_are_all_named_in_one_message() -> None:
+    breaches = [make_breach(group={"remote_host": f"198.51.{n // 256}.{n % 256}"}) for n in range(2_000)]
+    body = alert(*breaches).body
+    assert body.count(" [14 times] new\n") == 2_000
+
+
+def failure(
+    run: Any = None, reason: str = "no rights", message_format: str = "text", monitor: Monitor = MONITOR
+) -> Message:
+    return compose_failure(build_failure(monitor, run, "scheduled__1", "query_auth_failures", reason), message_format)
+
+
+def test_a_failure_reads_in_full() -> None:
+    message = failure(make_run(environment="overridden"), 'no "rights"\nForged: line')
+    assert message.subject == "[FAILED] (overridden) Redshift authentication failures: not evaluated"
+    assert (
+        message.body
+        == """\
+An interval was not evaluated. This does not mean that nobody breached.
+
+Monitor   dag
+Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Run       scheduled__1
+Task      query_auth_failures
+
+Reason: no "rights"\\nForged: line
+
+Once fixed, clear the failed task. The run then evaluates the same interval.
+"""
+    )
+
+
+def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
+    message = failure(None, "run overrides: threshold is 0")
+    assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
+    assert "Interval  unknown, as the run's settings are invalid\n" in message.body
+    assert unwrapped(message.body).endswith(
+        "Trigger a new run with valid overrides. Clearing this run would fail again.\n"
+    )
+
+
+def test_a_failure_says_the_interval_in_local_time() -> None:
+    body = failure(make_run(display_timezone="Asia/Kolkata")).body
+    assert "Local time  2026-03-01 17:30:00 to 2026-03-01 18:00:00 IST\n" in body
+
+
+@pytest.mark.parametrize("run", [make_run(), None])
+def test_a_failure_keeps_the_schema(run: Any) -> None:
+    written = json.loads(failure(run, "why", "json").body)
+    SCHEMA.validate(written)
+    assert (written["reason"], written["interval"] is None) == ("why", run is None)
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("text", "An interval was not"), ("json", '{"version"'), ("chat", '{"ver')]
+)
+def test_a_failure_has_the_form_of_the_monitor(form: str, begins: str) -> None:
+    assert failure(reason="why <b>", message_format=form).body.startswith(begins)
+
+
+def test_a_failures_alert_id_is_the_same_for_a_retry() -> None:
+    assert failure(reason="first").attributes == failure(reason="second").attributes
+    assert len(str(failure().attributes["alert_id"])) == 32

@@ -1,0 +1,99 @@
+"""The json form and the asset event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from redshift_auth_alert.detection.findings import Coverage
+from redshift_auth_alert.message.alert import build_alert
+from redshift_auth_alert.message.compose import compose_document
+from redshift_auth_alert.settings.entries import Ignore
+from tests.conftest import ROOT, make_run
+from tests.message.findings import GOT_IN, OVER, alert, make_breach, make_verdict
+
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "message.schema.json").read_text()))
+GATEWAY = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(2026, 12, 31))
+IGNORED = make_breach(outcome="ignored", entry=GATEWAY)
+ALL_THERE_IS = make_verdict(
+    GOT_IN,
+    replace(make_breach(), details=None),
+    OVER,
+    IGNORED,
+    coverage=Coverage("stl_connection_log", "partial", "from 12:03 on only", unreadable_lines=2),
+    new=5,
+    ongoing=3,
+    held_back=2,
+    ignored=7,
+    unjudged=4,
+)
+
+
+def document(*breaches: Any, **more: Any) -> dict[str, Any]:
+    return dict(json.loads(alert(*breaches, message_format="json", **more).body))
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [make_verdict(make_breach()), ALL_THERE_IS, make_verdict(OVER), make_verdict(replace(make_breach(), details=None))],
+    ids=["new", "all there is", "over", "in one line"],
+)
+def test_the_json_form_keeps_its_schema(verdict: Any) -> None:
+    SCHEMA.validate(document(verdict=verdict))
+
+
+@given(st.text(max_size=50))
+def test_the_json_form_gives_names_as_they_are(name: str) -> None:
+    written = document(make_breach(group={"remote_host": name}, top_users=((name, 9),)))
+    SCHEMA.validate(written)
+    assert written["breaches"][0]["group"] == {"remote_host": name}
+    assert written["breaches"][0]["top_users"] == [{"user": name, "failures": 9}]
+
+
+def test_the_json_form_says_all_that_the_text_says() -> None:
+    written = document(verdict=ALL_THERE_IS)
+    assert written["severity"] == "critical"
+    assert written["interval"] == {"start": "2026-03-01T12:00:00Z", "end": "2026-03-01T12:30:00Z"}
+    assert written["groups"] == {
+        "reported": 12, "new": 5, "ongoing": 3, "critical": 1, "held_back": 2, "over": 1, "ignored": 7,
+        "unjudged": 4, "unnamed": 6,
+    }  # fmt: skip
+    assert written["breaches"][0]["got_in"] == {"at": "2026-03-01T12:10:00Z", "user": "admin"}
+    assert written["ignored"][0]["ignore_entry"]["reason"] == "BI gateway"
+
+
+def test_a_group_in_one_line_has_four_properties() -> None:
+    written = document(*[make_breach()] * 3, max_groups=2)["breaches"]
+    assert [len(each) > 4 for each in written] == [True, True, False]
+    assert written[2] == {
+        "group": {"remote_host": "203.0.113.7"}, "failures": 14, "ongoing": False, "critical": False,
+    }  # fmt: skip
+
+
+def test_the_schema_refuses_a_key_that_it_does_not_know() -> None:
+    assert not SCHEMA.is_valid(document() | {"more": 1})
+
+
+def test_the_schema_refuses_half_of_the_details() -> None:
+    written = document()
+    del written["breaches"][0]["threshold"]
+    assert not SCHEMA.is_valid(written)
+
+
+def test_the_asset_event_holds_the_json_form_whatever_is_published() -> None:
+    alert = build_alert(make_verdict(GOT_IN), make_run(message_format="text"))
+    SCHEMA.validate(compose_document(alert))
+
+
+def test_the_asset_event_holds_2000_groups_within_256_kb() -> None:
+    breaches = [make_breach(group={"remote_host": f"2001:db8:0:0:0:0:0:{number:04}"}) for number in range(2_000)]
+    written = compose_document(build_alert(make_verdict(*breaches), make_run()))
+    assert len(written["breaches"]) == 2_000
+    assert len(json.dumps(written)) <= 262_144
