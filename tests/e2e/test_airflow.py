@@ -204,7 +204,7 @@ def test_a_misspelt_override_fails_the_run_before_any_query_and_is_reported(worl
 @pytest.mark.parametrize(
     ("conn_id", "says"),
     [
-        ("wrong_password", "the warehouse refused the login: check user and password of the connection"),
+        ("wrong_password", "the warehouse refused the sign-in: check user and password of the connection"),
         ("no_rights", "shows only the monitor's own logins; give the monitor's user the right to read it"),
         ("not_defined", "Connection 'not_defined' is not defined: add it"),
     ],

@@ -143,8 +143,8 @@ def test_a_run_that_scanned_more_than_allowed_fails_for_good(connection: Any, sc
         (QueryFailedError("HIVE_BAD_DATA: Error parsing s3://logs/x.gz"), "restore the file", FINAL),
         (QueryFailedError("Bytes scanned limit was exceeded", "CANCELLED"), "the workgroup's limit", FINAL),
         (QueryFailedError("Query cancelled by user", "CANCELLED"), "the query was cancelled", RETRIED),
-        (QueryFailedError("INTERNAL_ERROR_QUERY_ENGINE"), "Athena is throttled or short of resources", RETRIED),
-        (QueryFailedError("Query exhausted resources at this scale factor"), "Athena is throttled or short", RETRIED),
+        (QueryFailedError("INTERNAL_ERROR_QUERY_ENGINE"), "AWS is throttling or short of resources", RETRIED),
+        (QueryFailedError("Query exhausted resources at this scale factor"), "AWS is throttling or short", RETRIED),
         (QueryFailedError("Something new"), "the query failed", RETRIED),
     ],
 )  # fmt: skip
@@ -187,7 +187,7 @@ def test_throttling_is_tried_again(athena: Athena, connection: Any) -> None:
 @pytest.mark.parametrize(
     ("code", "says", "kind"),
     [
-        ("ThrottlingException", "Athena is throttled or short of resources", RETRIED),
+        ("ThrottlingException", "AWS is throttling or short of resources", RETRIED),
         ("AccessDeniedException", "access is denied", FINAL),
     ],
 )
@@ -207,7 +207,7 @@ def test_a_result_that_is_gone_is_asked_for_again_by_a_retry(
         raise JsonRESTError("InvalidRequestException", "Could not find results")
 
     monkeypatch.setattr("sandbox.athena._page", page)
-    with pytest.raises(AirflowException, match="the query's results are gone: it is run again") as failed:
+    with pytest.raises(AirflowException, match="the query's results are gone: it runs again") as failed:
         execute()
     assert not isinstance(failed.value, AirflowFailException)
 

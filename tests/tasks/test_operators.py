@@ -54,14 +54,14 @@ def test_rows_come_back_ready_for_json(connection: Any, conn_type: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "sql", "says"),
     [
-        ({"password": "wrong"}, "SELECT 1", "the warehouse refused the login: check user and password"),
+        ({"password": "wrong"}, "SELECT 1", "the warehouse refused the sign-in: check user and password"),
         ({"schema": "nowhere"}, "SELECT 1", "the database does not exist: check the connection's schema field"),
         ({}, "SELECT * FROM nothing", "the log does not exist there: Redshift Serverless has sys_connection_log only"),
         ({}, "SELECT * FROM pg_authid", "the user may not read the log: GRANT SELECT on it"),
         ({}, "SELEC 1", "the warehouse refused the statement"),
     ],
 )
-def test_what_a_retry_cannot_mend_fails_at_once_and_says_what_to_mend(
+def test_what_a_retry_cannot_fix_fails_at_once_and_says_what_to_fix(
     connection: Any, conn_type: str, changed: dict[str, Any], sql: str, says: str
 ) -> None:
     connection(conn_type, **changed)

@@ -207,7 +207,7 @@ def test_a_role_that_may_not_read_the_parameter_fails_for_good(airflow: Any) -> 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), denying)
     threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     airflow(services={"ssm": {"endpoint_url": f"http://127.0.0.1:{server.server_port}"}})
-    with pytest.raises(AirflowFailException, match=r"cannot be read: the role may not do that .*ssm:GetParameter"):
+    with pytest.raises(AirflowFailException, match=r"access is denied: the role needs ssm:GetParameter"):
         execute(**PARAMETERS)
     server.shutdown()
     server.server_close()
@@ -222,7 +222,7 @@ def test_the_monitors_connection_to_aws_reads_the_parameters(
     assert execute(**PARAMETERS, aws_conn_id="other_aws") == [["auth_monitor"]]
 
 
-def test_a_login_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: Any) -> None:
+def test_a_sign_in_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: Any) -> None:
     logins = []
 
     class Refuse(socketserver.StreamRequestHandler):
@@ -235,7 +235,7 @@ def test_a_login_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: Any)
     with socketserver.TCPServer(("127.0.0.1", 0), Refuse) as server:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         airflow(port=server.server_address[1], login="auth_monitor", password="old")
-        with pytest.raises(AirflowFailException, match="the warehouse refused the login"):
+        with pytest.raises(AirflowFailException, match="the warehouse refused the sign-in"):
             execute()
         server.shutdown()
     assert len(logins) == 1
@@ -244,7 +244,7 @@ def test_a_login_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: Any)
 def test_an_aws_that_cannot_be_reached_is_tried_again(airflow: Any) -> None:
     nowhere = {"endpoint_url": f"http://127.0.0.1:{free_port()}"}
     airflow(services={"ssm": nowhere | {"botocore_config": {"retries": {"total_max_attempts": 1}}}})
-    with pytest.raises(SignInError, match="user_parameter '/redshift/user' cannot be read: AWS could not be asked"):
+    with pytest.raises(SignInError, match="user_parameter '/redshift/user' cannot be read: AWS could not be reached"):
         execute(**PARAMETERS)
 
 

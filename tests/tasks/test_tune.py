@@ -91,7 +91,7 @@ def test_a_monitor_that_is_not_there_is_named(include: Path, capsys: pytest.Capt
     assert (status, "no monitor x; valid: redshift_auth_failure_alert" in said) == (1, True)
 
 
-def test_a_refused_login_says_what_to_mend(
+def test_a_refused_login_says_what_to_fix(
     include: Path, attacked: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     define(monkeypatch, attacked, password="wrong")

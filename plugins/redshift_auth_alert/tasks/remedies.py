@@ -1,4 +1,4 @@
-"""What an error of the query says, and what to do about it."""
+"""What an error of the warehouse or of AWS says, what to do about it, and whether a retry can help."""
 
 from __future__ import annotations
 
@@ -6,71 +6,76 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from airflow.configuration import conf
 from airflow.exceptions import AirflowException, AirflowNotFoundException
 
-from redshift_auth_alert.tasks.sign_in import SignInError
+from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.versions import INCOMPLETE_CONNECTION, AirflowFailException, BaseHook
 
-# SQLSTATE (its first characters) -> what to do, and whether trying again can help. A wrong password is not tried
-# again: each try is one more failed login from the worker's address.
-_REMEDIES: tuple[tuple[str, str, bool], ...] = (
-    ("28", "the warehouse refused the login: check user and password of the connection", False),
-    ("42501", "the user may not read the log: GRANT SELECT on it, or GRANT ROLE sys:monitor, to the user", False),
-    ("42P01", "the log does not exist there: Redshift Serverless has sys_connection_log only", False),
-    ("3D000", "the database does not exist: check the connection's schema field, which names the database", False),
-    ("53", "the warehouse is out of resources or connections", True),
-    ("57", "the warehouse cancelled the statement or is shutting down", True),
-)
-# psycopg gives a refused login no SQLSTATE, only the server's words.
-_REFUSALS = {"password authentication failed|no password supplied": "28P01", 'database ".*" does not exist': "3D000"}
-_UNREACHABLE = "the warehouse could not be reached: check host, port, security group and whether it is paused"
 
-# Words in Athena's reason -> what to do, and whether trying again can help; the first that is found counts.
-_ATHENA: tuple[tuple[str, str, bool], ...] = (
-    (
-        "Bytes scanned limit",
-        "the workgroup's limit of scanned bytes stopped the query: ask for a shorter interval, or raise the limit",
-        False,
-    ),
-    (
-        "TABLE_NOT_FOUND|SCHEMA_NOT_FOUND|(Table|Schema|Database) .* (does not exist|not found)",
-        "the table or the database is not there: run include/sql/setup/ in Athena, in the database that the "
-        "connection's schema field names",
-        False,
-    ),
-    (
-        "Access ?Denied|not authorized|[Ii]nsufficient permissions|UnrecognizedClient|ExpiredToken|locate credentials",
-        "access is denied: the role needs Athena (start, get and stop queries, get results), Glue (get databases, "
-        "tables and partitions), reading of the log's bucket, reading and writing of the results' bucket",
-        False,
-    ),
-    (
-        "Throttling|TooManyRequests|Rate exceeded|SlowDown|[Ee]xhausted resources|INTERNAL_ERROR",
-        "Athena is throttled or short of resources",
-        True,
-    ),
-    (
-        "HIVE_CURSOR_ERROR|HIVE_BAD_DATA|HIVE_CANNOT_OPEN_SPLIT",
-        "a file of the log cannot be read, so nothing is said of the interval: restore the file that the reason names, "
-        "or move it away, then clear this run",
-        False,
-    ),
-    (
-        "Could not connect to the endpoint",
-        "Athena could not be reached: check region_name and the VPC's endpoints",
-        True,
-    ),
-    ("SYNTAX_ERROR|_NOT_FOUND|TYPE_MISMATCH|FUNCTION_", "Athena refused the statement", False),
-    ("[Cc]ancell?ed", "the query was cancelled", True),
-    ("Could not find results|NoSuchKey", "the query's results are gone: it is run again", True),
-    (
-        "region_name must be specified|s3_staging_dir|output location|OutputLocation|WorkGroup",
-        "the connection is not complete: its extra needs region_name, and s3_staging_dir or a work_group that has one",
-        False,
-    ),
+class Remedy(NamedTuple):
+    """``sign`` is a regular expression that finds the error; the first remedy whose sign is found counts."""
+
+    sign: str
+    what_to_do: str
+    retry: bool = False
+
+
+# By SQLSTATE. A refused sign-in is not tried again: each try is one more failed sign-in from the worker's address.
+_WAREHOUSE = (
+    Remedy("^28", "the warehouse refused the sign-in: check user and password of the connection"),
+    Remedy("^42501", "the user may not read the log: GRANT SELECT on it, or GRANT ROLE sys:monitor, to the user"),
+    Remedy("^42P01", "the log does not exist there: Redshift Serverless has sys_connection_log only"),
+    Remedy("^3D000", "the database does not exist: check the connection's schema field, which names the database"),
+    Remedy("^53", "the warehouse is out of resources or connections", retry=True),
+    Remedy("^57", "the warehouse cancelled the statement or is shutting down", retry=True),
+    Remedy(".", "the warehouse refused the statement"),
 )
+# psycopg gives a refused sign-in no SQLSTATE, only the server's words.
+_WORDS = {"password authentication failed|no password supplied": "28P01", 'database ".*" does not exist': "3D000"}
+_UNREACHABLE = Remedy(
+    "", "the warehouse could not be reached: check host, port, security group and whether it is paused", retry=True
+)
+_FAILED = Remedy("", "the query failed", retry=True)
+
+# By the words of AWS: an error's code, or Athena's reason.
+_AWS = (
+    Remedy("Bytes scanned limit",
+           "the workgroup's limit of scanned bytes stopped the query: ask for a shorter interval, or raise the limit"),
+    Remedy("ParameterNotFound", "there is no such parameter in this account and region"),
+    Remedy("ClusterNotFound", "there is no such cluster in this account and region"),
+    Remedy("ResourceNotFoundException", "there is no such workgroup in this account and region"),
+    Remedy("TABLE_NOT_FOUND|SCHEMA_NOT_FOUND|(Table|Schema|Database) .* (does not exist|not found)",
+           "the table or the database does not exist: run include/sql/setup/ in Athena, in the database that the "
+           "connection's schema field names"),
+    Remedy("Access ?Denied|not authorized|Unauthorized|[Ii]nsufficient permissions|UnrecognizedClient|ExpiredToken|"
+           "locate credentials", "access is denied: the role needs {rights}"),
+    Remedy("Throttling|TooManyRequests|Rate exceeded|SlowDown|[Ee]xhausted resources|INTERNAL_ERROR",
+           "AWS is throttling or short of resources", retry=True),
+    Remedy("HIVE_CURSOR_ERROR|HIVE_BAD_DATA|HIVE_CANNOT_OPEN_SPLIT",
+           "a file of the log cannot be read, so the interval is not evaluated: restore the file that the reason names, "
+           "or move it away, then clear this run"),
+    Remedy("Could not connect to the endpoint", "AWS could not be reached: check region_name and the VPC's endpoints",
+           retry=True),
+    Remedy("SYNTAX_ERROR|_NOT_FOUND|TYPE_MISMATCH|FUNCTION_", "Athena refused the statement"),
+    Remedy("[Cc]ancell?ed", "the query was cancelled", retry=True),
+    Remedy("Could not find results|NoSuchKey", "the query's results are gone: it runs again", retry=True),
+    Remedy("region_name must be specified|s3_staging_dir|output location|OutputLocation|WorkGroup",
+           "the connection is not complete: its extra needs region_name, and s3_staging_dir or a work_group that has "
+           "one"),
+)  # fmt: skip
+_ATHENA_RIGHTS = (
+    "Athena (start, get and stop queries, get results), Glue (get databases, tables and partitions), reading of the "
+    "log's bucket, reading and writing of the results' bucket"
+)
+
+
+def aws_remedy(error: Exception, rights: str, otherwise: Remedy = _FAILED) -> Remedy:
+    """Return the remedy for an error of AWS, for a call that needs ``rights``."""
+    found = _find(_AWS, str(error)) or otherwise
+    return found._replace(what_to_do=found.what_to_do.format(rights=rights))
 
 
 def check_connection_type(conn_id: str, valid: str) -> None:
@@ -85,44 +90,38 @@ def check_connection_type(conn_id: str, valid: str) -> None:
 
 @contextmanager
 def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None]:
-    """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to mend.
+    """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to fix.
 
-    The former where a retry cannot mend it. ``queries`` are the ids of the queries that were started, as far as known.
+    The former where a retry cannot help. ``queries`` are the ids of the queries that were started, as far as known.
     """
     try:
         yield
     except AirflowNotFoundException as error:
-        # A secrets backend that could not be asked gives the same error, and can be asked the next time.
+        # A secrets backend that could not be reached gives the same error, and may be reachable the next time.
         kind = AirflowException if conf.get("secrets", "backend", fallback="") else AirflowFailException
         raise kind(
-            f"Connection {conn_id!r} is not defined: add it, or name one that is as conn_id or athena_conn_id; of a "
-            "secrets backend the log above says whether it could be asked"
+            f"Connection {conn_id!r} is not defined: add it, or name a defined one as conn_id or athena_conn_id. With "
+            "a secrets backend, the log above says whether it could be reached"
         ) from error
-    except (AirflowFailException, SignInError):
+    except (AirflowFailException, AlertError):
         raise
     except Exception as error:
-        remedy, retry = _remedy(error)
-        kind = AirflowException if retry else AirflowFailException
+        remedy = _remedy(error)
+        kind = AirflowException if remedy.retry else AirflowFailException
         query = f"; query {queries[-1]}" if queries else ""
-        raise kind(f"Connection {conn_id!r}: {remedy} ({_brief(error)}{query})") from error
+        raise kind(f"Connection {conn_id!r}: {remedy.what_to_do} ({_brief(error)}{query})") from error
 
 
-def _remedy(error: Exception) -> tuple[str, bool]:
+def _remedy(error: Exception) -> Remedy:
     driver = type(error).__module__.split(".")[0]
     if driver in ("pyathena", "botocore", "airflow") or isinstance(error, INCOMPLETE_CONNECTION):
-        for words, remedy, retry in _ATHENA:
-            if re.search(words, str(error)):
-                return remedy, retry
-        return "the query failed", True
-    state = _sqlstate(error)
-    for prefix, remedy, retry in _REMEDIES:
-        if state.startswith(prefix):
-            return remedy, retry
-    if state:
-        return "the warehouse refused the statement", False
-    if driver in ("redshift_connector", "psycopg", "psycopg2") or isinstance(error, OSError):
-        return _UNREACHABLE, True
-    return "the query failed", True
+        return aws_remedy(error, _ATHENA_RIGHTS)
+    unreachable = driver in ("redshift_connector", "psycopg", "psycopg2") or isinstance(error, OSError)
+    return _find(_WAREHOUSE, _sqlstate(error)) or (_UNREACHABLE if unreachable else _FAILED)
+
+
+def _find(remedies: Sequence[Remedy], text: str) -> Remedy | None:
+    return next((remedy for remedy in remedies if re.search(remedy.sign, text)), None)
 
 
 def _sqlstate(error: Exception) -> str:
@@ -131,7 +130,7 @@ def _sqlstate(error: Exception) -> str:
     if isinstance(details, dict):
         return str(details.get("C", ""))
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state or next((state for text, state in _REFUSALS.items() if re.search(text, str(error))), "")
+    return state or next((state for words, state in _WORDS.items() if re.search(words, str(error))), "")
 
 
 def _brief(error: Exception) -> str:

@@ -17,31 +17,22 @@ from airflow.sdk.log import mask_secret
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from redshift_auth_alert.settings.errors import AlertError
+from redshift_auth_alert.tasks.remedies import Remedy, aws_remedy
 from redshift_auth_alert.tasks.versions import AirflowFailException, BaseHook
 
-# What the provider's hook has used up when it has the token. It would hand them on to the driver, which would then
-# sign in a second time, with boto3's own credentials and with a right to describe every cluster.
+# What the provider's hook needed for the token. It would hand them on to the driver, which would then sign in a second
+# time, with boto3's own credentials and with a right to describe every cluster.
 _USED_UP = (
     "iam", "cluster_identifier", "is_serverless", "serverless_work_group", "serverless_token_duration_seconds",
     "aws_conn_id",
 )  # fmt: skip
-# The error's code -> why, and whether trying again can help.
-_REFUSALS = {
-    "AccessDenied": ("the role may not do that", False),
-    "AccessDeniedException": ("the role may not do that", False),
-    "UnauthorizedOperation": ("the role may not do that", False),
-    "ParameterNotFound": ("there is no such parameter in this account and region", False),
-    "ClusterNotFound": ("there is no such cluster in this account and region", False),
-    "ResourceNotFoundException": ("there is no such workgroup in this account and region", False),
-}
-
-
+_UNREACHABLE = Remedy("", "AWS could not be reached", retry=True)
 # The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
 _NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
 
 class SignInError(AlertError):
-    """AWS could not be asked for what a connection signs in with; trying again may help."""
+    """AWS could not be asked for what a connection signs in with; a retry may help."""
 
 
 class SignInHook(RedshiftSQLHook):
@@ -80,7 +71,7 @@ class SignInHook(RedshiftSQLHook):
         return connection
 
     def get_conn(self) -> Any:
-        """Return a connection of the driver, having tried once: each refused login is one from the worker's address."""
+        """Return a connection of the driver. Try once: each refused sign-in counts as one from the worker's address."""
         return redshift_connector.connect(**self._get_conn_params(), **self.conn.extra_dejson)
 
 
@@ -119,7 +110,6 @@ def _explained(what: str, rights: str) -> Iterator[None]:
     except (AirflowException, ParamValidationError) as error:
         raise AirflowFailException(f"{what}: the connection is not complete ({error})") from error
     except (ClientError, BotoCoreError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        why, retry = _REFUSALS.get(code.removesuffix("Fault"), ("AWS could not be asked", True))
-        kind = SignInError if retry else AirflowFailException
-        raise kind(f"{what}: {why} (needed: {rights}; {type(error).__name__}: {error})") from error
+        remedy = aws_remedy(error, rights, otherwise=_UNREACHABLE)
+        kind = SignInError if remedy.retry else AirflowFailException
+        raise kind(f"{what}: {remedy.what_to_do} (needed: {rights}; {type(error).__name__}: {error})") from error
