@@ -55,7 +55,7 @@ bench: $(READY)  ## measure the budgets; ARGS="import xcom" for some
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 tune: $(READY)  ## alerts that each threshold would have given; ARGS="--days 7"
-	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/python -m redshift_auth_alert.tasks.tune $(ARGS)
+	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/python docs/examples/tune_thresholds.py $(ARGS)
 
 readme: $(READY)  ## write the settings table into README.md
 	@$(BIN)/python docs/settings_table.py

@@ -36,8 +36,27 @@ def test_a_manual_run_without_logical_date_evaluates_the_window_up_to_run_after(
     assert choose(logical_date=None) == Interval(NOON - W, NOON)
 
 
-def test_a_manual_run_does_not_evaluate_its_data_interval() -> None:
-    assert choose(data_interval=(NOON - 9 * W, NOON - 8 * W)) == Interval(NOON - W, NOON)
+def test_a_manual_run_evaluates_a_data_interval_that_was_given_by_hand() -> None:
+    assert choose(data_interval=(NOON - 9 * W, NOON - 8 * W)) == Interval(NOON - 9 * W, NOON - 8 * W)
+
+
+def test_a_data_interval_given_up_to_the_logical_date_may_have_another_length() -> None:
+    assert choose(data_interval=(NOON - 3 * W, NOON)) == Interval(NOON - 3 * W, NOON)
+
+
+def test_the_data_interval_that_the_timetable_gives_a_manual_run_gives_way_to_an_overridden_window() -> None:
+    interval = choose(data_interval=(NOON - W, NOON), window=2 * W, usual_window=W)
+    assert interval == Interval(NOON - 2 * W, NOON)
+
+
+def test_start_and_end_go_before_a_data_interval_given_by_hand() -> None:
+    interval = choose(data_interval=(NOON - 9 * W, NOON - 8 * W), start=NOON - 2 * W, end=NOON - W)
+    assert interval == Interval(NOON - 2 * W, NOON - W)
+
+
+def test_a_data_interval_given_by_hand_may_not_lie_in_the_future() -> None:
+    with pytest.raises(IntervalError, match="in the future of the run"):
+        choose(data_interval=(NOON, NOON + W))
 
 
 def test_a_run_triggered_by_another_dag_or_an_asset_is_like_a_manual_one() -> None:

@@ -163,6 +163,19 @@ def test_a_manual_run_with_a_logical_date_evaluates_the_window_up_to_it(world: W
     assert world.mail("early") == []
 
 
+def test_a_manual_run_evaluates_a_data_interval_given_by_hand(world: World, attacked: datetime) -> None:
+    first, last = attacked - 5 * MINUTE, attacked
+    body = {
+        "logical_date": datetime.now(UTC).isoformat(), "data_interval_start": first.isoformat(),
+        "data_interval_end": last.isoformat(), "conf": {"threshold": 3, "environment": "by-hand"},
+    }  # fmt: skip
+    run_id = world.airflow.api("POST", f"dags/{DAG_ID}/dagRuns", body)["dag_run_id"]
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert world.mail("by-hand") == []
+    log = world.airflow.task_log(run_id, "check_threshold")
+    assert f"Interval {span(first, 5 * MINUTE)} UTC" in log
+
+
 def test_a_dry_run_publishes_nothing_and_logs_the_message(world: World, attacked: datetime) -> None:
     run_id = world.airflow.trigger({"threshold": 3, "environment": "dry", "dry_run": True})
     assert world.airflow.wait_for_run(run_id) == "success"

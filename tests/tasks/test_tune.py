@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from docs.examples.tune_thresholds import main, past_intervals
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.settings.monitors import DAG_ID
-from redshift_auth_alert.tasks.tune import main, past_intervals
 from sandbox.warehouse import Warehouse
 from tests.conftest import ROOT, TOPIC
 
@@ -62,7 +62,8 @@ def define(monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, **changed: Any
 def tuned(include: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     until = (TWO_DAYS_AGO + timedelta(days=2)).isoformat()
     status = main(["--include", str(include), "--days", "2", "--until", until, *arguments])
-    return status, re.sub(r"\s+", " ", re.sub(r"[^\w\s./,:;'\[\]-]", " ", capsys.readouterr().out))
+    printed = capsys.readouterr()
+    return status, re.sub(r"\s+", " ", re.sub(r"[^\w\s./,:;'\[\]-]", " ", printed.out + printed.err))
 
 
 def test_it_says_how_many_alerts_each_threshold_would_have_given_and_to_which_groups(
@@ -82,7 +83,7 @@ def test_it_says_how_many_alerts_each_threshold_would_have_given_and_to_which_gr
 def test_it_says_how_many_intervals_the_log_does_not_show(include: Path, capsys: pytest.CaptureFixture[str]) -> None:
     long_ago = (TWO_DAYS_AGO - timedelta(days=20)).isoformat()
     said = tuned(include, capsys, "--until", long_ago, "--days", "1")[1]
-    assert "24 of 24 intervals are unseen and count for nothing; the first: " in said
+    assert "24 of 24 intervals are unseen and not counted; the first: " in said
     assert "aged out of STL_CONNECTION_LOG" in said
 
 

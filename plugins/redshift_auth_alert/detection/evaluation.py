@@ -133,6 +133,7 @@ def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
         logical_date=dag_run.logical_date,
         run_after=dag_run.run_after,
         window=timedelta(minutes=settings.window_minutes),
+        usual_window=timedelta(minutes=monitor.settings.window_minutes),
         start=settings.start,
         end=settings.end,
     )

@@ -61,28 +61,33 @@ def choose_interval(
     logical_date: datetime | None,
     run_after: datetime,
     window: timedelta,
+    usual_window: timedelta | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> Interval:
     """Return the interval that a run evaluates.
 
     Scheduled and backfill runs evaluate their data interval. Any other run evaluates ``[start, end)``; where one of
-    them is missing it is ``window`` away from the other, and where both are, the window ends at the run itself:
-    for a run at 14:07 with a window of 30 minutes, [13:37, 14:07).
+    them is missing, the other is ``window`` away. With neither, it evaluates the data interval that was given by hand,
+    else the window up to the run itself: for a run at 14:07 with a window of 30 minutes, [13:37, 14:07). A data interval
+    of the monitor's ``usual_window`` up to the logical date is the timetable's, and not given by hand.
 
     Raises IntervalError for a range that is empty, too long or not over yet, naming the values.
     """
+    first, last = data_interval
     if run_type in ("scheduled", "backfill"):
         if start or end:
             raise IntervalError(
                 f"start and end are for manual runs; a {run_type} run evaluates its own data interval. "
-                "Choose the backfill's dates instead, or trigger a manual run."
+                "Choose the backfill's dates instead, or trigger a manual run"
             )
-        first, last = data_interval
         if first is None or last is None:
             raise IntervalError(f"this {run_type} run has no data interval; clear it or run a backfill over its dates")
         return Interval(first.astimezone(UTC), last.astimezone(UTC))
 
+    by_hand = first and last and (last != logical_date or last - first != (usual_window or window))
+    if start is None and end is None and by_hand:
+        start, end = first, last
     if start is None:
         end = end or logical_date or run_after
         start = end - window

@@ -55,7 +55,7 @@ _AWS = (
     Remedy("Throttling|TooManyRequests|Rate exceeded|SlowDown|[Ee]xhausted resources|INTERNAL_ERROR",
            "AWS is throttling or short of resources", retry=True),
     Remedy("HIVE_CURSOR_ERROR|HIVE_BAD_DATA|HIVE_CANNOT_OPEN_SPLIT",
-           "a file of the log cannot be read, so the interval is not evaluated: restore the file that the reason names, "
+           "a file of the log cannot be read, so the interval is not evaluated: restore the file that is named, "
            "or move it away, then clear this run"),
     Remedy("Could not connect to the endpoint", "AWS could not be reached: check region_name and the VPC's endpoints",
            retry=True),
