@@ -17,9 +17,10 @@ import psycopg
 
 from benchmarks.figure import Figure, medians
 from benchmarks.statement import INCLUDE, make_run
-from redshift_auth_alert.detection.candidates import Candidates, fit_budget, read_candidates
+from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.statement import statement
+from redshift_auth_alert.detection.verdict import fit_budget
 from sandbox.mwaa import lay_out
 from sandbox.warehouse import running_warehouse
 

@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from redshift_auth_alert.detection.candidates import Candidates, fit_budget, judge, read_candidates
+from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Verdict
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
+from redshift_auth_alert.detection.verdict import fit_budget, judge
 from redshift_auth_alert.settings.model import RunSettings
 from sandbox.warehouse import Warehouse, running_warehouse
 

@@ -19,10 +19,11 @@ from airflow.exceptions import AirflowException
 from airflow.sdk import DAG, Param, task
 from croniter import croniter
 
-from redshift_auth_alert.detection.candidates import judge, read_candidates
+from redshift_auth_alert.detection.candidates import read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
+from redshift_auth_alert.detection.verdict import judge
 from redshift_auth_alert.message.words import name
 from redshift_auth_alert.settings.errors import AlertError, SettingsError
 from redshift_auth_alert.settings.include import include_folder

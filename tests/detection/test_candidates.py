@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from redshift_auth_alert.detection import evaluation
-from redshift_auth_alert.detection.candidates import BRIEF, BUDGET, fit_budget, judge, read_candidates
+from redshift_auth_alert.detection.candidates import BRIEF, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.verdict import BUDGET, fit_budget, judge
 from tests.conftest import NOON, ROOT, candidates, judged, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 

@@ -69,8 +69,8 @@ def choose_interval(
 
     Scheduled and backfill runs evaluate their data interval. Any other run evaluates ``[start, end)``; where one of
     them is missing, the other is ``window`` away. With neither, it evaluates the data interval that was given by hand,
-    else the window up to the run itself: for a run at 14:07 with a window of 30 minutes, [13:37, 14:07). A data interval
-    of the monitor's ``usual_window`` up to the logical date is the timetable's, and not given by hand.
+    else the window up to the run itself: for a run at 14:07 with a window of 30 minutes, [13:37, 14:07). A data
+    interval of the monitor's ``usual_window`` up to the logical date is the timetable's, not given by hand.
 
     Raises IntervalError for a range that is empty, too long or not over yet, naming the values.
     """

@@ -6,9 +6,10 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from redshift_auth_alert.detection.candidates import Candidates, judge
+from redshift_auth_alert.detection.candidates import Candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Verdict
+from redshift_auth_alert.detection.verdict import judge
 from redshift_auth_alert.message import words
 from redshift_auth_alert.message.alert import build_alert
 from redshift_auth_alert.message.compose import compose_alert, compose_document

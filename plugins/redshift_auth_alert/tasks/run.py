@@ -8,8 +8,9 @@ from typing import Any
 from airflow.sdk import Asset, Context
 from jinja2 import pass_context
 
-from redshift_auth_alert.detection.candidates import Candidates, fit_budget, read_candidates
+from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run
+from redshift_auth_alert.detection.verdict import fit_budget
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.settings.model import RunSettings
 from redshift_auth_alert.settings.monitors import Monitor
