@@ -12,7 +12,7 @@ _TOTALS = ("new_groups", "ongoing_groups", "critical_groups", "ongoing_critical_
 
 def own_threshold(group: Mapping[str, str], run: Evaluation) -> int:
     """Return the threshold in force for ``group``: that of the first entry that selects it, else the monitor's."""
-    own = (entry.threshold for entry in run.settings.thresholds if entry.selects(group))
+    own = (entry.threshold for entry in run.settings.thresholds if entry.matches(group))
     return next(own, run.settings.threshold)
 
 
@@ -61,7 +61,7 @@ def _ignore_entry(group: Mapping[str, str], row: Mapping[str, Any], run: Evaluat
     """Return the index of the ignore entry that hides the group, else of the first that selects it; and which it is."""
     first = None
     for index, entry in enumerate(run.settings.ignore):
-        if entry.selects(group):
+        if entry.matches(group):
             if entry.holds_on(run.interval.last_day) and (row["got_in_at"] is None or entry.even_if_authenticated):
                 return index, True
             first = index if first is None else first

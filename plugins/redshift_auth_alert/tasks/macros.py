@@ -10,8 +10,9 @@ from jinja2 import pass_context
 
 from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run
 from redshift_auth_alert.detection.selection import select
+from redshift_auth_alert.settings import form
 from redshift_auth_alert.settings.errors import AlertError, SettingsError
-from redshift_auth_alert.settings.model import Settings, schemas
+from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
@@ -100,21 +101,8 @@ class Macros:
 
 
 def params(settings: Settings) -> dict[str, Param]:
-    """Return the trigger form's fields: each per-run setting with the monitor's value, bounds and meaning."""
-    own = settings.model_dump(mode="json")
-    fields = {}
-    for name, schema in schemas().items():
-        if not schema["per_run"]:
-            continue
-        keys = {key: value for key, value in schema.items() if key not in ("per_run", "required", "valid", "default")}
-        if "enum" in schema.get("items", {}):
-            keys["examples"] = schema["items"]["enum"]  # makes the form offer a choice
-        default = own.get(name)
-        if name == "sns_topic_arn":
-            # A monitor's template is no valid override, so the field stays empty for "the monitor's own".
-            default, keys = None, keys | {"type": ["string", "null"]}
-        fields[name] = Param(default, **{"$schema": _DRAFT}, **keys)
-    return fields
+    """Return the trigger form's fields as Airflow's Params."""
+    return {name: Param(**{"$schema": _DRAFT}, **field) for name, field in form.fields(settings).items()}
 
 
 class ImportErrorDAG(DAG):
