@@ -85,7 +85,10 @@ def test_an_entry_may_hold_until_the_last_day_there_is() -> None:
     ("line", "says"),
     [
         ("ignore: {reason: x}", "valid: a list of up to 100 entries, see 'Ignore list'"),
-        ("ignore: [192.0.2.1]", "ignore entry 1 is '192.0.2.1': "),
+        (
+            "ignore: [192.0.2.1]",
+            "ignore entry 1 is '192.0.2.1': not a mapping of keys to values; valid: keys remote_host, ",
+        ),
         ("ignore: !!set {192.0.2.1}", "ignore entry 1 is '192.0.2.1': "),
         (
             "ignore: [{reason: x}]",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from redshift_auth_alert.settings.form import EXAMPLES, by_section, fields
 from redshift_auth_alert.settings.model import RunSettings, Settings, per_run_names
-from tests.conftest import TOPIC
+from tests.conftest import ROOT, TOPIC
 
 REQUIRED = {"environment": "test", "sns_topic_arn": TOPIC}
 MONITOR = Settings.model_validate(REQUIRED)
@@ -96,3 +99,12 @@ def test_the_columns_of_a_group_are_offered_as_choices() -> None:
 )
 def test_an_invalid_value_is_refused_before_it_is_sent(name: str, value: Any) -> None:
     assert not Draft7Validator(FIELDS[name]).is_valid(value)
+
+
+def test_it_is_made_without_airflow(tmp_path: Path) -> None:
+    (tmp_path / "airflow.py").write_text("raise ImportError('airflow')")
+    ran = subprocess.run(
+        [sys.executable, "-c", "import redshift_auth_alert.settings.form"],
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT / 'plugins'}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -31,7 +31,10 @@ Refused = Callable[[str], str]
         ("threshold: null", "threshold is None: "),
         ("dry_run: 1", "dry_run is 1: Input should be a valid boolean; valid: true or false"),
         ("notify_when_over: 1", "valid: true or false"),
-        ("source: stl", "valid: one of stl_connection_log, sys_connection_log, audit_log_s3, cloudtrail, auto"),
+        (
+            "source: stl",
+            "source is 'stl': unknown; valid: one of stl_connection_log, sys_connection_log, audit_log_s3, ",
+        ),
         ("source: audit_log_s3", "athena_conn_id is None: source audit_log_s3 is read through Athena; name the "),
         (
             "user_parameter: /u",
@@ -44,7 +47,11 @@ Refused = Callable[[str], str]
         ("group_by: []", "group_by is []: "),
         ("group_by: [pid]", "valid: one or more of remote_host, user_name, database_name"),
         ("group_by: [user_name, user_name]", "user_name appears twice; keep one; valid: one or more of remote_host"),
-        ("group_by: remote_host", "group_by is 'remote_host': "),
+        (
+            "group_by: remote_host",
+            "group_by is 'remote_host': not a list; valid: one or more of remote_host, user_name, ",
+        ),
+        ("ignore: null", "ignore is None: not a list; valid: a list of up to 100 entries, see 'Ignore list'"),
         ("count: users", "valid: one of failures, distinct user_name, distinct remote_host, distinct database_name"),
         ("count: distinct remote_host", "a column of group_by has one value in each group; count another column"),
         ("schedule: hourly", "schedule is 'hourly': not a cron expression; valid: a cron expression of five fields"),

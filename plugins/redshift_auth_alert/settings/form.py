@@ -38,7 +38,7 @@ def fields(settings: Settings) -> dict[str, dict[str, Any]]:
 def _field(name: str, schema: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     field = {key: value for key, value in schema.items() if key not in _OURS}
     field["default"] = own.get(name, schema.get("default"))
-    if schema["section"] != COMMON:  # a field without a section stands in the form's first one, which is open
+    if schema["section"] != COMMON:  # fields without a section come first, in one that is open
         field["section"] = schema["section"]
     if "enum" in schema.get("items", {}):
         field["examples"] = schema["items"]["enum"]  # makes the form offer a choice
@@ -47,7 +47,7 @@ def _field(name: str, schema: dict[str, Any], own: dict[str, Any]) -> dict[str, 
         keys = ", ".join(f"`{key}`" for key in schema["keys"])
         field["description_md"] = f"{field.pop('description')} Keys: {keys}. Example: `{json.dumps(EXAMPLES[name])}`"
     if name == "sns_topic_arn":
-        # A monitor's template is no valid override, so an empty field stands for the monitor's own topic.
+        # A monitor's template is no valid override, so the field is empty for the monitor's own topic.
         field |= {"default": None, "type": ["string", "null"]}
         field["description"] = "SNS topic to publish to. Default: the monitor's topic."
     return field

@@ -17,6 +17,13 @@ from redshift_auth_alert.settings.errors import SettingsError
 
 T = TypeVar("T", bound=BaseModel)
 Schemas = dict[str, dict[str, Any]]
+# Instead of pydantic's reasons that name Python types, show a regular expression, or repeat what is valid.
+_REASONS = {
+    "literal_error": "unknown",
+    "model_type": "not a mapping of keys to values",
+    "string_pattern_mismatch": "not allowed",
+    "tuple_type": "not a list",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +149,7 @@ def _problem(error: ErrorDetails, fields: Schemas) -> str:
             what, valid = f"{what}: {path[1]}", f"valid: {valid_values(keys[str(path[1])])}"
     if error["type"] == "missing":
         return _with_valid(f"{what} is missing", valid)
-    # A regular expression explains nothing that ``valid`` does not say in words.
-    reason = "not allowed" if error["type"] == "string_pattern_mismatch" else error["msg"].removeprefix("Value error, ")
+    reason = _REASONS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return _with_valid(f"{what} is {written(error['input'])}: {reason}", valid)
 
 
