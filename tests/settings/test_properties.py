@@ -15,7 +15,7 @@ from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.form import EXAMPLES
 from redshift_auth_alert.settings.model import RunSettings, Settings
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
-from redshift_auth_alert.settings.wording import written
+from redshift_auth_alert.settings.wording import schemas, written
 from tests.conftest import TOPIC
 from tests.settings.conftest import VALID
 
@@ -23,17 +23,13 @@ REQUIRED = {"environment": "test", "sns_topic_arn": TOPIC}
 MONITOR = Settings.model_validate(REQUIRED)
 EVERY = settings(max_examples=300, deadline=None)
 
-# Values that one setting or another takes, or nearly takes.
-NEAR = [
-    "stl_connection_log", "audit_log_s3", "auto", "fail", "chat", "failures", "distinct user_name",
-    "*/5 * * * *", "0 0 29 2 *", "0 0 31 2 *", "0 0 * * 7#5", "R * * * *", "@daily", "0 0 L * *", "1-0 * * * *", "",
-    "Europe/Berlin", "europe/berlin", "/redshift/user", "//", "AWS/SNS", "2026-01-31", "2026-13-31", "20260131",
-    "24:00", "2026-01-31T10:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", TOPIC, f"{TOPIC}.fifo",
-    "{{ var.value.topic }}", "{{ }}", "192.0.2.7", "192.0.2.7/24", "fe80::1%eth0", "::ffff:192.0.2.0/120", "etl_*",
-    "[", "[z-a]", "\ud800", "\x00", "null", "9" * 400,
-    -1, 0, 1, 5, 7, 10, 50, 100, 101, 1440, 10_080, 1_000_000, 10**30, 1.5, float("nan"), float("inf"),
-    ["remote_host"], ["user_name", "remote_host"], ["remote_host", "remote_host"], [[]], b"\xff", {"remote_host"},
+STRINGS = [
+    "*/5 * * * *", "0 0 29 2 *", "0 0 31 2 *", "0 0 * * 7#5", "R * * * *", "@daily", "0 0 L * *", "1-0 * * * *",
+    "Europe/Berlin", "europe/berlin", "/redshift/user", "//", "AWS/SNS", "", "null", "\ud800", "\x00", "9" * 400,
+    "{{ var.value.topic }}", "{{ }}", TOPIC, f"{TOPIC}.fifo",
 ]  # fmt: skip
+HOSTS = ["192.0.2.7", "192.0.2.7/24", "fe80::1%eth0", "::ffff:192.0.2.0/120", "2001:db8::/32", "[", "[z-a]", "etl_*"]
+TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-31T10:00:00Z", "2026-01-31", "2026-13-31"]
 # A setting that is refused because of what another one holds.
 BECAUSE_OF = {
     "password_parameter": "user_parameter",
@@ -41,15 +37,37 @@ BECAUSE_OF = {
     "settle_minutes": "source",
     "remind_every_minutes": "schedule",
 }
-ENTRY_KEYS = st.sampled_from([*EXAMPLES["ignore"][0], "user_name", "even_if_authenticated", "threshold", "untill"])
-ENTRIES = st.sampled_from([*EXAMPLES["ignore"], *EXAMPLES["thresholds"]])
-TIMES = st.dates() | st.datetimes(timezones=st.just(UTC) | st.none())
-SCALARS = st.sampled_from(NEAR) | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | TIMES
-NAMES = st.sampled_from(list(RunSettings.model_fields))
-KEYS = NAMES | st.just("treshold") | st.text(max_size=12) | st.integers() | st.none()
-ANY_ENTRIES = st.dictionaries(ENTRY_KEYS | st.text(max_size=8) | st.integers(), SCALARS, max_size=4)
-VALUES = SCALARS | st.lists(ANY_ENTRIES | ENTRIES | SCALARS, max_size=3) | st.dictionaries(KEYS, SCALARS, max_size=3)
-CONTENTS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3) | st.dictionaries(KEYS, VALUES, max_size=3)
+strings = st.sampled_from(STRINGS) | st.text(max_size=20)
+times = st.sampled_from(TIMES) | st.dates() | st.datetimes(timezones=st.just(UTC) | st.none())
+numbers = st.sampled_from([-1, 0, 1, 29, 30, 10**30]) | st.integers() | st.floats()
+scalars = strings | times | numbers | st.none() | st.booleans() | st.sampled_from(HOSTS) | st.binary(max_size=3)
+keys = st.sampled_from([*EXAMPLES["ignore"][0], "user_name", "even_if_authenticated", "threshold", "untill"])
+entry = st.dictionaries(keys | st.text(max_size=8) | st.integers(), scalars, max_size=4)
+entries = st.lists(entry | st.sampled_from([*EXAMPLES["ignore"], *EXAMPLES["thresholds"]]) | scalars, max_size=3)
+anything = scalars | entries | st.sets(st.integers() | st.text(), max_size=2) | entry
+
+
+def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that a setting with this schema takes, or nearly takes."""
+    if schema.get("format") == "date-time":
+        return times
+    if "keys" in schema:
+        return entries
+    if "items" in schema:
+        return st.lists(st.sampled_from(schema["items"]["enum"]), max_size=3)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "minimum" in schema:
+        return st.integers(schema["minimum"] - 1, schema["maximum"] + 1)
+    return strings
+
+
+VALUES = {name: near(schema) | anything for name, schema in schemas(RunSettings).items()}
+KNOWN = st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: VALUES[name] for name in names})
+)
+UNKNOWN = st.dictionaries(st.just("treshold") | st.text(max_size=12) | st.integers() | st.none(), anything, max_size=1)
+CONTENTS = KNOWN | st.tuples(KNOWN, UNKNOWN).map(lambda both: both[0] | both[1])
 
 
 def load(text: bytes) -> tuple[list[Monitor], list[str]]:
