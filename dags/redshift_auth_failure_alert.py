@@ -15,9 +15,8 @@ from airflow.sdk import DAG
 from redshift_auth_alert.settings.include import include_folder
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
 from redshift_auth_alert.tasks.doc import describe
-from redshift_auth_alert.tasks.form import params
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
-from redshift_auth_alert.tasks.run import Run
+from redshift_auth_alert.tasks.run import Run, params
 from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
 
 INCLUDE = include_folder(__file__)

@@ -1,4 +1,4 @@
-"""Writes the settings table into README.md, between its markers."""
+"""Writes the tables of all settings into docs/settings.md, between its markers."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from redshift_auth_alert.settings.model import RunSettings, schemas, valid_values
+from redshift_auth_alert.settings.form import by_section
+from redshift_auth_alert.settings.model import RunSettings, Settings
+from redshift_auth_alert.settings.wording import schemas, valid_values
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-_TABLE = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", flags=re.DOTALL)
-
-
-def table() -> str:
-    """Return the table of all settings as Markdown: name, default, what is valid, where it can be set, meaning."""
-    lines = ["| setting | default | valid | per run | meaning |", "| --- | --- | --- | --- | --- |"]
-    for name, schema in schemas().items():
-        field = RunSettings.model_fields[name]
-        default = "required" if schema["required"] else f"`{_yaml(field.default)}`"
-        where = "only" if name in ("start", "end") else "yes" if schema["per_run"] else ""
-        valid = valid_values(name).replace("|", r"\|")
-        lines.append(f"| `{name}` | {default} | {valid} | {where} | {schema['description']} |")
-    return "\n".join(lines)
+PAGE = Path(__file__).resolve().with_name("settings.md")
+_TABLES = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", flags=re.DOTALL)
+_HEAD = "| setting | default | valid | per run | meaning |\n| --- | --- | --- | --- | --- |"
 
 
-def with_table(readme: str) -> str:
-    """Return the README with the table in its place."""
-    return _TABLE.sub(lambda found: f"{found[1]}{table()}\n{found[2]}", readme)
+def tables() -> str:
+    """Return a Markdown table for each section of the trigger form, with the settings of monitor files too."""
+    return "\n\n".join(
+        "\n".join([f"### {section}", "", _HEAD, *map(_row, names)]) for section, names in by_section().items()
+    )
+
+
+def with_tables(page: str) -> str:
+    """Return the page with the tables in their place."""
+    return _TABLES.sub(lambda found: f"{found[1]}\n{tables()}\n\n{found[2]}", page)
+
+
+def _row(name: str) -> str:
+    schema = schemas(RunSettings)[name]
+    default = "required" if schema["required"] else f"`{_yaml(RunSettings.model_fields[name].default)}`"
+    per_run = "only" if name not in Settings.model_fields else "yes" if schema["per_run"] else "no"
+    return f"| `{name}` | {default} | {valid_values(schema)} | {per_run} | {schema['description']} |"
 
 
 def _yaml(value: Any) -> str:
@@ -43,4 +48,4 @@ def _yaml(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -48,7 +48,7 @@ def test_the_retention_can_be_set(days: int, source: str) -> None:
 
 def test_auto_without_a_connection_to_athena_says_which_source_would_reach_that_far() -> None:
     with pytest.raises(
-        IntervalError, match=r"audit_log_s3 reaches that far: name the Airflow connection .* athena_conn_id"
+        IntervalError, match=r"audit_log_s3 reaches further back: name the Airflow connection .* athena_conn_id"
     ):
         chosen(NOON - 30 * DAY, past=None)
 

@@ -31,7 +31,7 @@ ABBREVIATIONS = {"s3api": "s3"}
 
 
 def test_each_block_says_what_it_is() -> None:
-    assert {block.kind for block in blocks()} <= {"", "sh", "sh needs-aws", "sh long", "sql", "yaml", "json"}
+    assert {block.kind for block in blocks()} <= {"", "sh", "sh needs-aws", "sh long", "sql", "yaml", "json", "python"}
 
 
 @pytest.mark.parametrize("block", blocks(""), ids=str)
@@ -59,6 +59,12 @@ def test_each_json_document_is_valid(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks("sql"), ids=str)
 def test_each_statement_is_redshifts(block: Block) -> None:
     assert sqlglot.parse(block.text, dialect="redshift")
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_each_line_of_python_stands_in_the_dag_file(block: Block) -> None:
+    dag = {line.strip() for line in (ROOT / "dags" / "redshift_auth_failure_alert.py").read_text().splitlines()}
+    assert {line.strip() for line in block.text.splitlines()} - {"..."} <= dag
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from docs.settings_table import README, with_table
+from docs.settings_table import PAGE, with_tables
 from tests.conftest import ROOT
 
 
-def test_the_settings_table_is_up_to_date() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_the_settings_page_is_up_to_date() -> None:
+    text = PAGE.read_text(encoding="utf-8")
     assert "| `threshold` | `10` | an integer from 1 to 1000000 | yes |" in text
-    assert with_table(text) == text, 'run "make readme"'
+    assert with_tables(text) == text, 'run "make readme"'
 
 
 def pins(file: str) -> dict[str, str]:

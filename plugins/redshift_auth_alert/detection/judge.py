@@ -71,7 +71,7 @@ def _group(row: list[Any], run: Evaluation) -> dict[str, str]:
 
 def _threshold(group: Mapping[str, str], run: Evaluation) -> int:
     """Return the threshold that holds for ``group``: that of the first entry that matches it, else the monitor's."""
-    own = (entry.threshold for entry in run.settings.thresholds if entry.selects(group))
+    own = (entry.threshold for entry in run.settings.thresholds if entry.matches(group))
     return next(own, run.settings.threshold)
 
 
@@ -82,7 +82,7 @@ def _ignore_entry(group: Mapping[str, str], critical: bool, run: Evaluation) -> 
     """
     first = -1
     for index, entry in enumerate(run.settings.ignore):
-        if entry.selects(group):
+        if entry.matches(group):
             if entry.holds_on(run.interval.last_day) and (not critical or entry.even_if_authenticated):
                 return index, True
             first = index if first < 0 else first

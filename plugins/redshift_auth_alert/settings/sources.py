@@ -1,4 +1,4 @@
-"""Where connection events can be read, and which of these sources a run reads."""
+"""Where connection events can be read."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 _GRANT = "give the monitor's user the right to read it (GRANT SELECT ON {log} or GRANT ROLE sys:monitor)"
 _AGED_OUT = (
     "the interval has aged out of {log}, whose oldest event is of {oldest} UTC (it keeps about 7 days); "
-    "source audit_log_s3 reaches further back, where audit logging to S3 was on"
+    "use source audit_log_s3 if audit logging to S3 was on"
 )
 _NOT_THERE = "{log} begins only after the interval: its oldest event of the scanned days is of {oldest} UTC; "
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A log of connection events: how it is read, and in words what is to be done where it does not show an interval.
+    """A log of connection events: how it is queried, and what to do when it does not show an interval.
 
-    ``settle_minutes`` is how long after an interval's end its rows can be relied on to be there, for the reason
-    ``settles``. The texts may name ``{log}`` and, where there is one, the ``{oldest}`` event.
+    Its rows are complete ``settle_minutes`` after an interval's end, because ``settles``. The other texts may name
+    ``{log}`` and, if there is one, the ``{oldest}`` event.
     """
 
     log: str
@@ -31,7 +31,7 @@ class Source:
 
     @property
     def delivered(self) -> bool:
-        """Whether it is a log of files in S3, which Athena reads by whole days and which may still be on their way."""
+        """Whether it is a log of files in S3, which Athena reads by whole days and which may arrive late."""
         return self.connection_types == ("athena",)
 
 
@@ -46,7 +46,7 @@ SOURCES = {
         shows_nothing="{log} holds no event in the scanned days; check that audit logging to S3 was on, that "
         "'cluster' names the cluster, and that the table's storage.location.template names bucket, account and region",
         begins_later=_NOT_THERE + "audit logging was turned on later, or files are missing",
-        has_stopped="its files may still be on their way, or audit logging is off; when they are there, clear this run",
+        has_stopped="its files may be late, or audit logging is off; once they have arrived, clear this run",
     ),
     "cloudtrail": Source(
         "the CloudTrail log in S3",
@@ -56,6 +56,6 @@ SOURCES = {
         shows_nothing="{log} holds no event in the scanned days; check that the trail was on and that the table's "
         "storage.location.template names bucket, account and region",
         begins_later=_NOT_THERE + "the trail was turned on later, or files are missing",
-        has_stopped="its files may still be on their way, or the trail is off; when they are there, clear this run",
+        has_stopped="its files may be late, or the trail is off; once they have arrived, clear this run",
     ),
 }
