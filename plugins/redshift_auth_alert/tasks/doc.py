@@ -36,8 +36,8 @@ One run evaluates one interval:
 def describe(monitor: Monitor) -> str:
     """Return the page as Markdown: what the monitor watches, and what its outcomes mean."""
     settings: Settings = monitor.settings
-    given = {"file": monitor.file.name} | settings.model_dump(mode="json", exclude_defaults=True)
-    shown = given | {name: getattr(settings, name) for name in ("source", "threshold", "window_minutes", "schedule")}
+    always = {name: getattr(settings, name) for name in ("source", "threshold", "window_minutes", "schedule")}
+    shown = {"file": monitor.file.name} | always | settings.model_dump(mode="json", exclude_defaults=True)
     rows = (f"| `{name}` | {_cell(value)} |" for name, value in shown.items())
     return _PAGE.format(settings="\n".join(rows))
 
