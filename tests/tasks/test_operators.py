@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -11,6 +14,7 @@ import tenacity
 from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 
+from redshift_auth_alert.tasks import sign_in
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from sandbox.warehouse import Warehouse, free_port
@@ -103,3 +107,55 @@ def test_a_user_without_rights_sees_nothing_but_its_own_logins(warehouse: Wareho
     ) as newcomer:
         users = newcomer.execute("SELECT DISTINCT username FROM stl_connection_log").fetchall()
     assert [user.strip() for (user,) in users] in ([], ["newcomer"])
+
+
+def running_statements(warehouse: Warehouse) -> int:
+    with warehouse.admin() as admin:
+        counted = admin.execute(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ '^SELECT pg_sl'"
+        )
+        return int((counted.fetchone() or [0])[0])
+
+
+def wait_for_statements(warehouse: Warehouse, number: int) -> None:
+    deadline = time.monotonic() + 20
+    while running_statements(warehouse) != number:
+        assert time.monotonic() < deadline, f"not {number} running statements, but {running_statements(warehouse)}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+def test_a_task_that_is_killed_cancels_its_statement_on_the_server(
+    connection: Any, warehouse: Warehouse, conn_type: str
+) -> None:
+    connection(conn_type)
+    operator = RedshiftSQLOperator(task_id="query", conn_id="redshift_default", sql="SELECT pg_sleep(60)")
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(operator.execute, {})
+        wait_for_statements(warehouse, 1)
+        operator.on_kill()
+        with pytest.raises(AirflowException, match="the warehouse cancelled the statement"):
+            running.result(20)
+    wait_for_statements(warehouse, 0)
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+def test_a_statement_that_takes_too_long_is_ended_by_the_server(
+    connection: Any, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, conn_type: str
+) -> None:
+    monkeypatch.setattr(sign_in, "STATEMENT_SECONDS", 1)
+    connection(conn_type)
+    with pytest.raises(AirflowException, match="the warehouse cancelled the statement"):
+        execute("SELECT pg_sleep(60)")
+    assert running_statements(warehouse) == 0
+
+
+@pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
+def test_a_warehouse_that_never_answers_is_given_up_as_unreachable(
+    connection: Any, monkeypatch: pytest.MonkeyPatch, conn_type: str
+) -> None:
+    monkeypatch.setattr(sign_in, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        connection(conn_type, port=silent.getsockname()[1])
+        with pytest.raises(AirflowException, match="the warehouse could not be reached"):
+            execute()

@@ -55,6 +55,7 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         self.validate = validate
         self.into_xcom = into_xcom
         self._queries: list[str] = []
+        self._hook: Any = None
         self._refusal: AlertError | None = None
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
@@ -92,12 +93,13 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         """Return the connection's hook."""
         from redshift_auth_alert.tasks.sign_in import choose_hook  # the drivers, which only its task should load
 
-        return choose_hook(str(self.conn_id), self._queries, **self.sign_in)
+        self._hook = choose_hook(str(self.conn_id), self._queries, **self.sign_in)
+        return self._hook
 
     def on_kill(self) -> None:
-        """Stop the query of a task that is killed or timed out: Athena would go on, and bill."""
-        if self._queries:
-            self.get_db_hook().stop_queries()
+        """Stop the query of a task that is killed or timed out: it would go on, and Athena would bill it."""
+        if self._hook:
+            self._hook.stop_queries()
 
     def _account(self, scanned: int, context: Context) -> None:
         queries = ", ".join(self._queries)

@@ -30,7 +30,12 @@ _WAREHOUSE = (
     Remedy("^42P01", "the log does not exist there: Redshift Serverless has sys_connection_log only"),
     Remedy("^3D000", "the database does not exist: check the connection's schema field, which names the database"),
     Remedy("^53", "the warehouse is out of resources or connections", retry=True),
-    Remedy("^57", "the warehouse cancelled the statement or is shutting down", retry=True),
+    Remedy(
+        "^57014",
+        "the warehouse cancelled the statement, which may take 9 minutes: check what keeps it busy",
+        retry=True,
+    ),
+    Remedy("^57", "the warehouse is shutting down or restarting", retry=True),
     Remedy(".", "the warehouse refused the statement"),
 )
 # psycopg gives a refused sign-in no SQLSTATE, only the server's words.

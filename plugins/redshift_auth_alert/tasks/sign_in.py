@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -13,6 +15,7 @@ import redshift_connector
 from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.ssm import SsmHook
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.log import mask_secret
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
@@ -27,6 +30,10 @@ _USED_UP = (
     "aws_conn_id",
 )  # fmt: skip
 _UNREACHABLE = Remedy("", "AWS could not be reached", retry=True)
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = (
+    540  # below the task's limit of 10 minutes, so that the server ends what the task would leave behind
+)
 # The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
 _NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
@@ -45,6 +52,7 @@ class SignInHook(RedshiftSQLHook):
     def __init__(self, *, user_parameter: str | None = None, password_parameter: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self._parameters = user_parameter, password_parameter
+        self._opened: Any = None
 
     @cached_property
     def conn(self) -> Any:
@@ -72,7 +80,35 @@ class SignInHook(RedshiftSQLHook):
 
     def get_conn(self) -> Any:
         """Return a connection of the driver. Try once: each refused sign-in counts as one from the worker's address."""
-        return redshift_connector.connect(**self._get_conn_params(), **self.conn.extra_dejson)
+        extra = {"timeout": CONNECT_SECONDS} | self.conn.extra_dejson
+        self._opened = redshift_connector.connect(**self._get_conn_params(), **extra)
+        # The driver's timeout is also that of each read, which may take as long as the statement.
+        self._opened._usock.settimeout(STATEMENT_SECONDS + CONNECT_SECONDS)
+        with self._opened.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout TO {1000 * STATEMENT_SECONDS}")
+        return self._opened
+
+    def stop_queries(self) -> None:
+        """Cancel the running statement, which would go on without its client: PostgreSQL's cancel request."""
+        if self._opened is None:
+            return
+        address, key = self._opened._usock.getpeername(), self._opened._backend_key_data
+        with socket.create_connection(address[:2], CONNECT_SECONDS) as request:
+            request.sendall(struct.pack("!ii", 8 + len(key), 80877102) + key)
+
+
+class StoppablePostgresHook(PostgresHook):
+    """PostgresHook whose statements end in time, and which can cancel them."""
+
+    def __init__(self, connection: Any) -> None:
+        connection = deepcopy(connection)
+        connection.extra = json.dumps({"connect_timeout": CONNECT_SECONDS} | connection.extra_dejson)
+        super().__init__(connection=connection, options=f"-c statement_timeout={1000 * STATEMENT_SECONDS}")
+
+    def stop_queries(self) -> None:
+        """Cancel the running statement."""
+        if self.conn:
+            self.conn.cancel()
 
 
 def choose_hook(
@@ -95,7 +131,7 @@ def choose_hook(
             f"Connection {conn_id!r} is of type {connection.conn_type!r}; user_parameter and password_parameter are "
             "for type redshift: change the type, or put user and password into the connection"
         )
-    return connection.get_hook()
+    return StoppablePostgresHook(connection)
 
 
 def _parameter(ssm: SsmHook, setting: str, name: str) -> str:
