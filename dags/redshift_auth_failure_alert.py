@@ -15,11 +15,17 @@ from airflow.sdk import DAG
 from redshift_auth_alert.settings.include import include_folder
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
 from redshift_auth_alert.tasks.doc import describe
-from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
+from redshift_auth_alert.tasks.operators import RedshiftSQLOperator, ReportFailureOperator
 from redshift_auth_alert.tasks.run import Run, params
 from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
 
 INCLUDE = include_folder(__file__)
+# Publishing retries for two hours, as the message is cheap to keep. Its timeouts end well before Airflow's own.
+PUBLISHING = {
+    "retries": 14,
+    "max_retry_delay": timedelta(minutes=15),
+    "botocore_config": {"connect_timeout": 5, "read_timeout": 8, "retries": {"total_max_attempts": 1}},
+}
 
 
 def build_dag(monitor: Monitor) -> DAG:
@@ -37,7 +43,7 @@ def build_dag(monitor: Monitor) -> DAG:
         ),
         start_date=settings.start_date,
         catchup=False,  # the timetable catches up, within bounds
-        max_active_runs=4,
+        max_active_runs=130,  # a run that waits to publish counts: two hours of one a minute, so that later ones go on
         template_searchpath=str(INCLUDE),
         user_defined_macros=run.macros,
         tags=["redshift", "security", settings.environment],
@@ -48,11 +54,11 @@ def build_dag(monitor: Monitor) -> DAG:
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": timedelta(minutes=10),
-            "on_failure_callback": run.report_failure,
         },
     ) as dag:
         query_auth_failures = RedshiftSQLOperator(
             task_id="query_auth_failures",
+            max_active_tis_per_dag=4,
             conn_id="{{ run().conn_id }}",
             connection_types="{{ run().connection_types }}",
             max_scanned_gb="{{ run().settings.max_scanned_gb }}",
@@ -68,6 +74,7 @@ def build_dag(monitor: Monitor) -> DAG:
         )
         publish_alert = SnsPublishOperator(
             task_id="publish_alert",
+            **PUBLISHING,
             aws_conn_id=settings.aws_conn_id,
             target_arn="{{ topic() }}",
             subject=check_threshold.output["subject"],
@@ -76,7 +83,11 @@ def build_dag(monitor: Monitor) -> DAG:
             outlets=[run.breaches],
             post_execute=run.after_publishing,
         )
+        report_failure = ReportFailureOperator(
+            task_id="report_failure", **PUBLISHING, aws_conn_id=settings.aws_conn_id, compose=run.failure
+        )
         check_threshold >> [publish_alert, EmptyOperator(task_id="no_alert")]
+        [query_auth_failures, check_threshold, publish_alert] >> report_failure
     dag.params = params(settings)  # after the tasks, each of which would copy them at every import
     return dag
 

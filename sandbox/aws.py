@@ -38,6 +38,14 @@ class Cloud:
         """Return a boto3 client of the stand-in."""
         return boto3.client(service, endpoint_url=self.endpoint, **CREDENTIALS)
 
+    def subscribe(self, topic: str) -> str:
+        """Create a topic to which the inbox is subscribed; return its ARN."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        attributes = sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])["Attributes"]
+        arn = str(sns.create_topic(Name=topic)["TopicArn"])
+        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
+        return arn
+
     def take_mail(self) -> list[Mail]:
         """Take all that has arrived in the inbox, the oldest first."""
         sqs, mails = self.client("sqs"), []
@@ -68,11 +76,8 @@ def running_cloud() -> Iterator[Cloud]:
     try:
         host, port = server.get_host_and_port()
         cloud = Cloud(f"http://{host}:{port}", "", "")
-        topic = cloud.client("sns").create_topic(Name="redshift-auth-alerts")["TopicArn"]
-        sqs = cloud.client("sqs")
-        queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        queue = cloud.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+        topic = Cloud(cloud.endpoint, "", queue).subscribe("redshift-auth-alerts")
         yield Cloud(cloud.endpoint, topic, queue)
     finally:
         server.stop()

@@ -10,7 +10,7 @@ import pytest
 
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from tests.conftest import NOON
-from tests.detection.events import HEARTBEAT, MINUTE, failures, sign_ins
+from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
 ATTACK = failures(*range(12), host="203.0.113.7")
 GATEWAY = {"remote_host": "203.0.113.0/24", "reason": "BI gateway", "until": "2026-03-31"}
@@ -31,7 +31,7 @@ def test_a_breach_is_a_warning_in_the_log(check: Any, caplog: pytest.LogCaptureF
 
 
 def test_without_a_breach_nothing_is_published(check: Any) -> None:
-    assert check(HEARTBEAT) == ("no_alert", {})
+    assert check(HEARTBEAT) == ("no_alert", {"evaluated": True})
 
 
 def test_a_held_back_breach_is_not_published_and_is_in_the_log(check: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,3 +103,19 @@ def test_no_part_that_is_pushed_passes_256_kb(check: Any, part: str) -> None:
     pushed = check(log + HEARTBEAT, max_groups=100)[1]
     assert pushed["subject"].endswith(": 3,000 remote hosts")
     assert 100_000 < len(json.dumps(pushed[part])) <= 262_144
+
+
+@pytest.mark.parametrize(
+    ("log", "settings", "recorded"),
+    [
+        (HEARTBEAT, {}, True),
+        (ATTACK + HEARTBEAT, {}, True),
+        (ATTACK + HEARTBEAT, {"dry_run": True}, None),
+        ([], {"when_unseen": "warn"}, None),
+    ],
+    ids=["quiet", "attack", "dry run", "unseen"],
+)
+def test_the_run_records_that_its_interval_was_evaluated_and_reported(
+    check: Any, log: Events, settings: dict[str, Any], *, recorded: bool | None
+) -> None:
+    assert check(log, **settings)[1].get("evaluated") is recorded

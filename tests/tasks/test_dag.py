@@ -20,7 +20,7 @@ from airflow.providers.amazon.aws.hooks.sns import SnsHook
 from airflow.sdk import DAG
 
 from redshift_auth_alert.settings.model import per_run_names
-from redshift_auth_alert.tasks.versions import AirflowFailException
+from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from sandbox.mwaa import lay_out
 from tests.conftest import NOON, ROOT, TOPIC
 from tests.tasks.dagbag import DagBag
@@ -71,19 +71,21 @@ def rendered(dag: DAG, task_id: str, **facts: Any) -> Any:
     return task
 
 
-def test_its_four_tasks(dag: DAG) -> None:
+def test_its_five_tasks(dag: DAG) -> None:
     assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
         "query_auth_failures": "RedshiftSQLOperator",
         "check_threshold": "BranchPythonOperator",
         "publish_alert": "SnsPublishOperator",
         "no_alert": "EmptyOperator",
+        "report_failure": "ReportFailureOperator",
     }
 
 
 def test_its_edges(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks if task.downstream_task_ids} == {
-        "query_auth_failures": ["check_threshold"],
-        "check_threshold": ["no_alert", "publish_alert"],
+        "query_auth_failures": ["check_threshold", "report_failure"],
+        "check_threshold": ["no_alert", "publish_alert", "report_failure"],
+        "publish_alert": ["report_failure"],
     }
 
 
@@ -111,13 +113,26 @@ def test_its_statement_is_loaded(dag: DAG) -> None:
     assert "Measures the authentication failures" in dag.get_task("query_auth_failures").sql
 
 
-def test_its_tasks_have_an_owner_retries_and_a_time_limit_and_report_failures(dag: DAG) -> None:
+def test_its_tasks_have_an_owner_and_a_time_limit_and_retry_with_growing_pauses(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.owner == "security"
-        assert task.retries == 2
         assert task.retry_exponential_backoff
         assert task.execution_timeout == timedelta(minutes=10)
-        assert [callback.__name__ for callback in task.on_failure_callback] == ["report_failure"]
+
+
+@pytest.mark.parametrize(("task_id", "retries"), [("query_auth_failures", 2), ("check_threshold", 2)])
+def test_a_failing_evaluation_is_given_up_soon(dag: DAG, task_id: str, retries: int) -> None:
+    assert dag.get_task(task_id).retries == retries
+
+
+@pytest.mark.parametrize("task_id", ["publish_alert", "report_failure"])
+def test_publishing_retries_for_two_hours_with_timeouts_below_15_seconds(dag: DAG, task_id: str) -> None:
+    task = dag.get_task(task_id)
+    pauses = [min(task.retry_delay * 2**number, task.max_retry_delay) for number in range(task.retries)]
+    assert sum(pauses, timedelta()) >= timedelta(hours=2)
+    config = task.botocore_config
+    assert config["connect_timeout"] + config["read_timeout"] < 15
+    assert config["retries"] == {"total_max_attempts": 1}
 
 
 def test_its_tags_name_the_environment(dag: DAG) -> None:
@@ -225,24 +240,46 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def report(dag: DAG, conf: dict[str, Any] | None = None) -> None:
-    task = dag.get_task("query_auth_failures")
-    task.on_failure_callback[0]({**context(dag, conf), "task": task})
+def report(dag: DAG, conf: dict[str, Any] | None = None, reasons: dict[str, str] | None = None) -> None:
+    """Run report_failure after the first of these tasks failed."""
+    kept = {"query_auth_failures": "{{ 1/0 }}"} if reasons is None else reasons
+    states = {"scheduled__1": dict.fromkeys(kept or ["check_threshold"], "failed")}
+    ti = SimpleNamespace(
+        dag_id=dag.dag_id,
+        run_id="scheduled__1",
+        get_task_states=lambda **_: states,
+        xcom_pull=lambda task_ids, key: kept.get(task_ids),
+    )
+    task = dag.get_task("report_failure").prepare_for_execution()
+    task.execute({**context(dag, conf), "task": task, "ti": ti})
 
 
-def test_a_failure_reports_which_interval_was_not_evaluated(dag: DAG, published: list[dict[str, Any]]) -> None:
-    report(dag)
+def test_a_failure_is_reported_with_its_interval_and_the_run_stays_failed(
+    dag: DAG, published: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(AirflowFailException, match="the failure is reported"):
+        report(dag)
     (call,) = published
     assert call["target_arn"] == TOPIC
     assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in call["message"]
+    assert "Task      query_auth_failures" in call["message"]
     assert "Reason: {{ 1/0 }}" in call["message"]
     assert call["message_attributes"]["severity"] == "failed"
+
+
+def test_a_task_that_was_killed_is_reported_without_a_reason_of_its_own(
+    dag: DAG, published: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(AirflowFailException):
+        report(dag, reasons={})
+    assert "Reason: check_threshold ended without a reason: it was killed, took too" in published[0]["message"]
 
 
 def test_a_failure_for_bad_overrides_is_reported_to_the_monitors_topic(
     dag: DAG, published: list[dict[str, Any]]
 ) -> None:
-    report(dag, {"treshold": 5})
+    with pytest.raises(AirflowFailException):
+        report(dag, {"treshold": 5})
     (call,) = published
     assert call["target_arn"] == TOPIC
     assert "unknown, as the run's settings are invalid" in call["message"]
@@ -252,7 +289,8 @@ def test_a_failure_for_bad_overrides_is_reported_to_the_monitors_topic(
 def test_a_failure_of_a_dry_run_is_not_published(
     dag: DAG, published: list[dict[str, Any]], conf: dict[str, Any]
 ) -> None:
-    report(dag, conf)
+    with pytest.raises(AirflowSkipException):
+        report(dag, conf)
     assert published == []
 
 

@@ -33,7 +33,8 @@ class DagRun(Protocol):
 class Evaluation:
     """One run of one monitor: the settings in force and the interval.
 
-    ``tried_thresholds`` are measured beside those in force, to learn what they would have given.
+    ``tried_thresholds`` are measured beside those in force, to learn what they would have given. ``before_reported``
+    says that the run of the interval before has reported its breaches: only then may an ongoing one be held back.
     """
 
     monitor: str
@@ -42,6 +43,7 @@ class Evaluation:
     settings: RunSettings
     interval: Interval
     tried_thresholds: tuple[int, ...] = ()
+    before_reported: bool = True
 
     @property
     def source(self) -> Source:
@@ -118,6 +120,11 @@ class Evaluation:
         """Whether ongoing breaches are reported again in this interval. Follows from its place in time alone."""
         period = self.settings.remind_every_minutes
         return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether ongoing breaches are held back: no reminder is due, and they were reported before."""
+        return not self.reminder_due and self.before_reported
 
 
 def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:

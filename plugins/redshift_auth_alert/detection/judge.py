@@ -49,7 +49,7 @@ def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
     frame["entry"] = [index for index, _ in entries]
     ignored = pd.Series([applies for _, applies in entries], index=frame.index, dtype=bool)
 
-    held_back = breached & frame["ongoing"] & ~frame["critical"] & (not run.reminder_due)
+    held_back = breached & frame["ongoing"] & ~frame["critical"] & run.holds_back
     frame["outcome"] = None
     frame.loc[breached | frame["critical"], "outcome"] = "reported"
     frame.loc[held_back, "outcome"] = "held_back"

@@ -14,6 +14,7 @@ from redshift_auth_alert.message import words
 from redshift_auth_alert.message.alert import build_alert
 from redshift_auth_alert.message.compose import compose_alert, compose_document
 from redshift_auth_alert.tasks.metrics import measures, write_metrics
+from redshift_auth_alert.tasks.operators import EVALUATED
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
         raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
     _log(verdict, run)
     metrics = None if coverage.verdict == "unseen" else measures(verdict)
+    if metrics and not run.settings.dry_run:
+        ti.xcom_push(key=EVALUATED, value=True)
     if not verdict.says_something:
         if metrics:
             write_metrics(metrics, run)

@@ -1,25 +1,31 @@
-"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0."""
+"""RedshiftSQLOperator, which the Amazon provider had until 8.0.0, and the operator that reports failures."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.remedies import check_connection_type, explained_errors
-from redshift_auth_alert.tasks.versions import AirflowFailException
+from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+    from redshift_auth_alert.message.alert import Message
+
 log = logging.getLogger(__name__)
 
 Table = dict[str, list[Any]]
+# Keys of XCom: why a task failed, and that an interval was evaluated and its breaches go to the topic.
+REASON, EVALUATED = "reason", "evaluated"
 
 
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
@@ -73,8 +79,12 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the statement; raise AirflowFailException or AirflowException that says what to fix."""
-        if self._refusal:
-            raise AirflowFailException(str(self._refusal))
+        with kept_reason(context):
+            if self._refusal:
+                raise AirflowFailException(str(self._refusal))
+            return self._query(context)
+
+    def _query(self, context: Context) -> Any:
         scanned: list[int | None] = []
 
         def fetch(cursor: Any) -> Table:
@@ -111,6 +121,39 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
                 f"({self.max_scanned_gb}; query {queries}): ask for a shorter interval, or raise max_scanned_gb. "
                 "A limit of the Athena workgroup stops such a query before it costs"
             )
+
+
+class ReportFailureOperator(SnsPublishOperator):
+    """Publishes what ``compose(context)`` returns, a topic and a message, and then fails, so that the run stays failed.
+
+    A task of its own, because a callback dies with the process of the task that failed. Skipped where ``compose``
+    returns None.
+    """
+
+    def __init__(self, *, compose: Callable[[Context], tuple[str, Message] | None], **kwargs: Any) -> None:
+        super().__init__(target_arn="", message="", trigger_rule="one_failed", **kwargs)
+        self.compose = compose
+
+    def execute(self, context: Context) -> None:
+        """Publish; raise AirflowFailException once the topic has taken the message."""
+        composed = self.compose(context)
+        if composed is None:
+            raise AirflowSkipException("a dry run reports nothing")
+        self.target_arn, message = composed
+        self.subject, self.message, self.message_attributes = message.subject, message.body, dict(message.attributes)
+        super().execute(context)
+        raise AirflowFailException("the failure is reported; this task fails so that the run stays failed")
+
+
+@contextmanager
+def kept_reason(context: Context) -> Iterator[None]:
+    """Keep why the task fails in its XCom ``REASON``, for ``report_failure``."""
+    try:
+        yield
+    except Exception as error:
+        if "ti" in context:
+            context["ti"].xcom_push(key=REASON, value=str(error))
+        raise
 
 
 def fetch_table(cursor: Any) -> Table:

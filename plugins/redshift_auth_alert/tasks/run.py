@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, Context, Param
 from jinja2 import pass_context
@@ -15,6 +16,13 @@ from redshift_auth_alert.settings import form
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.settings.model import RunSettings, Settings
 from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.tasks.operators import EVALUATED, REASON, kept_reason
+
+if TYPE_CHECKING:
+    from redshift_auth_alert.message.alert import Message
+
+# The tasks whose failure is reported, in the order in which they run.
+REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert")
 
 # Airflow checks each field's schema against its meta-schema at every import; the flat one takes a quarter of the time.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -39,14 +47,29 @@ class Run:
 
     def candidates(self, table: dict[str, list[Any]], context: Mapping[str, Any]) -> Candidates:
         """Return of the fetched ``table`` what goes to XCom."""
-        run = self.evaluation(context)
+        run = self._with_predecessor(context)
         return fit_budget(read_candidates(table, run), run)
 
     def check_threshold(self, found: Candidates, **context: Any) -> str:
         """Run the check of the ``check_threshold`` task."""
         from redshift_auth_alert.tasks.check import check_threshold  # boto3, which only its task needs
 
-        return check_threshold(found, self.evaluation(context), context["ti"])
+        with kept_reason(context):
+            return check_threshold(found, self._with_predecessor(context), context["ti"])
+
+    def _with_predecessor(self, context: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation, with whether the run of the interval before has evaluated and reported it.
+
+        That is Airflow's record, not the log's. Where that run has not ended yet or has failed, a breach is reported
+        again, as nobody may have heard of it.
+        """
+        run, ti = self.evaluation(context), context["ti"]
+        if run.reminder_due:  # nothing is held back, so nobody has to ask
+            return run
+        before = ti.get_previous_dagrun()
+        adjoins = before is not None and before.data_interval_end == run.interval.start and before.state == "success"
+        record = ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before.run_id) if adjoins else None
+        return replace(run, before_reported=bool(record))
 
     @property
     def breaches(self) -> Asset:
@@ -62,31 +85,28 @@ class Run:
         if found := pull(task_ids="check_threshold", key="metrics"):
             write_metrics(found, self.evaluation(context))
 
-    def report_failure(self, context: Context) -> None:
-        """Report that a task failed, and so the interval was not evaluated. A dry run reports nothing."""
-        from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
-
+    def failure(self, context: Context) -> tuple[str, Message] | None:
+        """Return the topic and the message that says which task failed and why; None for a dry run."""
         from redshift_auth_alert.message.compose import compose_failure
         from redshift_auth_alert.message.failure import build_failure
 
-        conf = context["dag_run"].conf or {}
-        settings = self._settings(context)
+        conf, settings = context["dag_run"].conf or {}, self._settings(context)
         if settings.dry_run or conf.get("dry_run") is True:
-            return
+            return None
         try:
             run = evaluate_run(self._monitor, context["dag_run"])
         except AlertError:
             run = None
         ti = context["ti"]
-        failure = build_failure(self._monitor, run, ti.run_id, ti.task_id, context.get("exception"))
-        message = compose_failure(failure, settings.message_format)
-        SnsNotifier(
-            aws_conn_id=settings.aws_conn_id,
-            target_arn=context["task"].render_template(settings.sns_topic_arn, context),
-            subject=message.subject,
-            message=message.body,
-            message_attributes=dict(message.attributes),
-        ).notify(context)
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(REPORTED_TASKS), run_ids=[ti.run_id])
+        failed = next((task for task in REPORTED_TASKS if states[ti.run_id].get(task) == "failed"), REPORTED_TASKS[0])
+        reason = ti.xcom_pull(task_ids=failed, key=REASON) or (
+            f"{failed} ended without a reason: it was killed, took too long, or could not publish. Its log in Airflow "
+            "says more"
+        )
+        failure = build_failure(self._monitor, run, ti.run_id, failed, reason)
+        topic = context["task"].render_template(settings.sns_topic_arn, context)
+        return topic, compose_failure(failure, settings.message_format)
 
     @property
     def macros(self) -> dict[str, Callable[..., Any]]:
