@@ -247,6 +247,7 @@ def report(dag: DAG, conf: dict[str, Any] | None = None, reasons: dict[str, str]
     ti = SimpleNamespace(
         dag_id=dag.dag_id,
         run_id="scheduled__1",
+        try_number=1,
         get_task_states=lambda **_: states,
         xcom_pull=lambda task_ids, key: kept.get(task_ids),
     )

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from redshift_auth_alert.tasks.metrics import write_metrics
+from redshift_auth_alert.tasks.metrics import write_failed, write_metrics
 from sandbox.aws import REGION, Cloud, running_cloud
 from sandbox.warehouse import free_port
 from tests.conftest import NOON, make_run
@@ -130,3 +130,9 @@ def test_a_cloudwatch_that_cannot_be_reached_is_a_warning_and_not_asked_twice(
     assert check(HEARTBEAT, metrics_namespace="RedshiftAuthAlert")[0] == "no_alert"
     assert "CloudWatch did not take IntervalsEvaluated of namespace RedshiftAuthAlert:" in caplog.text
     assert "did not take Failures" not in caplog.text
+
+
+def test_a_failed_interval_is_counted_at_the_time_of_the_failure(cloud: Cloud, namespace: str) -> None:
+    run = make_run(metrics_namespace=namespace)
+    write_failed(run.settings, run.monitor, run.run_type)
+    assert points(cloud, namespace, "IntervalsFailed", datetime.now(UTC)) == [1]

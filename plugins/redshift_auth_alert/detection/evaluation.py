@@ -127,13 +127,18 @@ class Evaluation:
         return not self.reminder_due and self.before_reported
 
 
+def run_type_of(dag_run: DagRun) -> str:
+    """Return Airflow's type of a run: scheduled, manual, backfill, …."""
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
+
+
 def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
     """Return what ``dag_run`` evaluates, its source as the settings name it.
 
     Raises SettingsError or IntervalError before anything is queried.
     """
     settings = monitor.settings.for_run(dag_run.conf)
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    run_type = run_type_of(dag_run)
     interval = choose_interval(
         run_type=run_type,
         data_interval=(dag_run.data_interval_start, dag_run.data_interval_end),

@@ -10,7 +10,7 @@ from airflow.sdk import Asset, Context, Param
 from jinja2 import pass_context
 
 from redshift_auth_alert.detection.candidates import Candidates, read_candidates
-from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run
+from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run, run_type_of
 from redshift_auth_alert.detection.verdict import fit_budget
 from redshift_auth_alert.settings import form
 from redshift_auth_alert.settings.errors import AlertError
@@ -89,6 +89,7 @@ class Run:
         """Return the topic and the message that says which task failed and why; None for a dry run."""
         from redshift_auth_alert.message.compose import compose_failure
         from redshift_auth_alert.message.failure import build_failure
+        from redshift_auth_alert.tasks.metrics import write_failed
 
         conf, settings = context["dag_run"].conf or {}, self._settings(context)
         if settings.dry_run or conf.get("dry_run") is True:
@@ -98,6 +99,8 @@ class Run:
         except AlertError:
             run = None
         ti = context["ti"]
+        if ti.try_number == 1:
+            write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(REPORTED_TASKS), run_ids=[ti.run_id])
         failed = next((task for task in REPORTED_TASKS if states[ti.run_id].get(task) == "failed"), REPORTED_TASKS[0])
         reason = ti.xcom_pull(task_ids=failed, key=REASON) or (
