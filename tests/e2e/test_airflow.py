@@ -157,24 +157,33 @@ def test_a_manual_run_by_the_command_line_needs_no_logical_date(world: World, at
     assert [said(mail)[2] for mail in world.mail("by-cli")] == [["127.0.0.11"]]
 
 
+def evaluated(world: World, run_id: str) -> str:
+    """The interval that a run of the settled monitor evaluated; Airflow makes no tasks before a DAG's start date."""
+    assert world.airflow.wait_for_run(run_id, SETTLED) == "success"
+    log = world.airflow.task_log(run_id, "check_threshold", SETTLED)
+    found = re.search(r"Interval (.*?) UTC of stl_connection_log is seen", log)
+    assert found
+    return found[1]
+
+
+def trigger_settled(world: World, run_id: str, logical_date: datetime, **more: Any) -> str:
+    body = {"dag_run_id": run_id, "logical_date": logical_date.isoformat(), "conf": {"environment": run_id}} | more
+    return str(world.airflow.api("POST", f"dags/{SETTLED}/dagRuns", body)["dag_run_id"])
+
+
 def test_a_manual_run_with_a_logical_date_evaluates_the_window_up_to_it(world: World, attacked: datetime) -> None:
-    run_id = world.airflow.trigger({"threshold": 3, "environment": "early"}, logical_date=attacked)
-    assert world.airflow.wait_for_run(run_id) == "success"
+    end = attacked - MINUTE / 2
+    run_id = trigger_settled(world, "early", end)
+    assert evaluated(world, run_id) == span(end - 30 * MINUTE, 30 * MINUTE)
     assert world.mail("early") == []
 
 
 def test_a_manual_run_evaluates_a_data_interval_given_by_hand(world: World, attacked: datetime) -> None:
     first, last = attacked - 5 * MINUTE, attacked
-    body = {
-        "dag_run_id": "by-hand", "logical_date": datetime.now(UTC).isoformat(),
-        "data_interval_start": first.isoformat(), "data_interval_end": last.isoformat(),
-        "conf": {"threshold": 3, "environment": "by-hand"},
-    }  # fmt: skip
-    run_id = world.airflow.api("POST", f"dags/{DAG_ID}/dagRuns", body)["dag_run_id"]
-    assert world.airflow.wait_for_run(run_id) == "success"
+    by_hand = {"data_interval_start": first.isoformat(), "data_interval_end": last.isoformat()}
+    run_id = trigger_settled(world, "by-hand", attacked - MINUTE / 4, **by_hand)
+    assert evaluated(world, run_id) == span(first, 5 * MINUTE)
     assert world.mail("by-hand") == []
-    log = world.airflow.task_log(run_id, "check_threshold")
-    assert f"Interval {span(first, 5 * MINUTE)} UTC" in log
 
 
 def test_a_dry_run_publishes_nothing_and_logs_the_message(world: World, attacked: datetime) -> None:
