@@ -17,6 +17,7 @@ from deploy.bundle import AIRFLOWS
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
 from tests.conftest import ROOT
 from tests.deploy.mwaa_service import Service, running_service
+from tests.deploy.stack import OPTIONS, Stack, create, make_network, with_role
 
 Run = Callable[..., tuple[int, str]]
 
@@ -138,3 +139,26 @@ def end_the_update(mwaa: Service, fails_with: str = "") -> None:
     mwaa.look()
     mwaa.look()
     mwaa.fails_with = ""
+
+
+@pytest.fixture(scope="package")
+def cloud(store: Cloud) -> Iterator[Cloud]:
+    """The local AWS with an execution role."""
+    yield from with_role(store)
+
+
+@pytest.fixture(scope="package")
+def network(cloud: Cloud) -> dict[str, str]:
+    return make_network(cloud)
+
+
+@pytest.fixture(scope="package")
+def bare(cloud: Cloud) -> Stack:
+    """The stack with no option on."""
+    return create(cloud, "bare")
+
+
+@pytest.fixture(scope="package")
+def full(cloud: Cloud, network: dict[str, str]) -> Stack:
+    """The stack with every option on."""
+    return create(cloud, "full", **OPTIONS, **network)
