@@ -103,8 +103,9 @@ class Environment:
         with _errors_of(f"environment {self.name!r}"):
             try:
                 self._mwaa.update_environment(Name=self.name, **asked)
-            except BotoCoreError:  # the update may have begun, and then reads what was written
-                self._written.clear()
+            except BotoCoreError:
+                self._written.clear()  # the update may have begun, and then reads what was written
+                print("MWAA gave no answer, so nothing is taken back: the update may have begun.")
                 raise
         print("The environment is being updated, which takes 20 to 30 minutes. Tasks that this stops are tried again.")
         while not self._is_updated(before):
