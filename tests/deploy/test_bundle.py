@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -14,18 +12,6 @@ from redshift_auth_alert.settings.errors import SettingsError
 from tests.conftest import ROOT
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of what a bundle is made from, with other file times."""
-    for folder in ("dags", "include", "plugins"):
-        shutil.copytree(ROOT / folder, tmp_path / "checkout" / folder, copy_function=shutil.copyfile)
-    for version in AIRFLOWS:
-        (tmp_path / "checkout" / "deploy" / "airflow" / version).mkdir(parents=True)
-        requirements = Path("deploy") / "airflow" / version / "requirements.txt"
-        shutil.copyfile(ROOT / requirements, tmp_path / "checkout" / requirements)
-    return tmp_path / "checkout"
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -33,7 +19,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_bundle_lies_as_mwaa_wants_it(tmp_path: Path) -> None:
     write_bundle(tmp_path / "build")
     found = contents(tmp_path / "build")
-    assert {"plugins.zip", "requirements.txt", "manifest.json"} == {name for name in found if "/" not in name}
+    assert {"plugins.zip", "requirements.txt"} == {name for name in found if "/" not in name}
     assert {"dags/redshift_auth_failure_alert.py", "dags/include/sql/auth_failures.sql"} <= found.keys()
     assert not [name for name in found if "__pycache__" in name]
 
@@ -51,21 +37,19 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path, checkout: Path) -> N
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_a_changed_monitor_changes_its_hash_and_leaves_plugins_zip_alone(tmp_path: Path, checkout: Path) -> None:
-    before = write_bundle(tmp_path / "build", checkout)["files"]
+def test_a_changed_monitor_leaves_plugins_zip_alone(tmp_path: Path, checkout: Path) -> None:
+    write_bundle(tmp_path / "build", checkout)
+    before = contents(tmp_path / "build")
     with (checkout / "include" / "monitors" / "default.yaml").open("a") as monitor:
         monitor.write("threshold: 20\n")
-    after = write_bundle(tmp_path / "build", checkout)
-    assert {name for name, digest in after["files"].items() if before[name] != digest} == {
-        "dags/include/monitors/default.yaml"
-    }
-    assert json.loads((tmp_path / "build" / "manifest.json").read_text()) == after
+    write_bundle(tmp_path / "build", checkout)
+    after = contents(tmp_path / "build")
+    assert {name for name in after if after[name] != before[name]} == {"dags/include/monitors/default.yaml"}
 
 
 @pytest.mark.parametrize("version", AIRFLOWS)
-def test_the_requirements_and_the_manifest_are_those_of_the_airflow_version(tmp_path: Path, version: str) -> None:
-    manifest = write_bundle(tmp_path / "build", airflow=version)
-    assert manifest["versions"]["apache-airflow"] == version
+def test_the_requirements_are_those_of_the_airflow_version(tmp_path: Path, version: str) -> None:
+    write_bundle(tmp_path / "build", airflow=version)
     assert f"apache-airflow=={version}\n" in (tmp_path / "build" / "requirements.txt").read_text()
 
 

@@ -1,0 +1,166 @@
+"""What deploy/template.yaml allows, and to whom.
+
+tests/deploy/rights.yaml holds the policies as a stack has them. After a change of the template that is meant, write it
+anew and review what changed in it:
+
+    RENEW_RIGHTS=1 python -m pytest tests/deploy/test_rights.py; git diff tests/deploy/rights.yaml
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.aws import REGION, Cloud
+from tests.deploy.policies import is_allowed
+from tests.deploy.stack import ACCOUNT, HERE, OPTIONS, ROLE, Stack, create, delete
+
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
+REVIEWED = Path(__file__).with_name("rights.yaml")
+
+SSM = f"arn:aws:ssm:{HERE}:parameter"
+GLUE = f"arn:aws:glue:{HERE}"
+REDSHIFT = f"arn:aws:redshift:{HERE}"
+ATHENA = f"arn:aws:athena:{HERE}:workgroup"
+LOG = f"audit/AWSLogs/{ACCOUNT}"
+KEY_OF_PARAMETERS = f"arn:aws:kms:{HERE}:key/parameters"
+VIA_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}
+VIA_SSM = {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}
+TLS = {"aws:SecureTransport": "true"}
+ALARM = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated"}
+CLOUDWATCH = "Service:cloudwatch.amazonaws.com"
+ROOT_OF_ACCOUNT = f"AWS:arn:aws:iam::{ACCOUNT}:root"
+
+
+def differences(stacks: dict[str, dict[str, Any]]) -> list[str]:
+    """Lines that differ from what was reviewed; none after RENEW_RIGHTS has written them anew."""
+    now = yaml.safe_dump(json.loads(json.dumps(stacks)), sort_keys=False, width=140)
+    if os.environ.get("RENEW_RIGHTS"):
+        REVIEWED.write_text(now)
+    return list(
+        difflib.unified_diff(REVIEWED.read_text().splitlines(), now.splitlines(), "reviewed", "now", lineterm="")
+    )
+
+
+def test_the_policies_are_those_that_were_reviewed(bare: Stack, full: Stack) -> None:
+    differing = differences({"bare": bare.policies, "full": full.policies})
+    assert not differing, "\n".join([*differing, __doc__ or ""])
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("sns:Publish", "<topic>", {}),
+        ("kms:GenerateDataKey", "<key>", VIA_SNS),
+        ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "RedshiftAuthAlert"}),
+        ("ssm:GetParameter", f"{SSM}/airflow/connections/redshift_default", {}),
+        ("ssm:GetParameter", f"{SSM}/redshift_user", {}),
+        ("ssm:GetParameter", f"{SSM}/redshift/password", {}),
+        ("kms:Decrypt", KEY_OF_PARAMETERS, VIA_SSM),
+        ("redshift:GetClusterCredentials", f"{REDSHIFT}:dbuser:warehouse/auth_monitor", {}),
+        ("s3:GetObject", f"arn:aws:s3:::logs/{LOG}/redshift/{REGION}/2026/03/01/log.gz", {}),
+        ("s3:PutObject", "arn:aws:s3:::athena/results/1.csv", {}),
+    ],
+)
+def test_the_role_may(full: Stack, action: str, resource: str, context: dict[str, str]) -> None:
+    assert is_allowed(full.policies["role"], action, resource, context)
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("sns:Publish", f"arn:aws:sns:{HERE}:other", {}),
+        ("sns:Subscribe", "<topic>", {}),
+        ("sns:DeleteTopic", "<topic>", {}),
+        ("kms:Decrypt", "<key>", {}),
+        ("kms:PutKeyPolicy", "<key>", VIA_SNS),
+        ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/other", VIA_SNS),
+        ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/other", VIA_SSM),
+        ("kms:Decrypt", KEY_OF_PARAMETERS, {}),
+        ("cloudwatch:PutMetricData", "*", {}),
+        ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Redshift"}),
+        ("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated", {}),
+        ("ssm:GetParameter", f"{SSM}/airflow/connections/other", {}),
+        ("ssm:GetParameter", f"{SSM}/airflow/variables/other", {}),
+        ("ssm:GetParameter", f"{SSM}/redshift_userx", {}),
+        ("ssm:GetParameter", f"{SSM}/redshift/other", {}),
+        ("ssm:GetParametersByPath", f"{SSM}/airflow/connections/redshift_default", {}),
+        ("ssm:PutParameter", f"{SSM}/airflow/connections/redshift_default", {}),
+        ("redshift:GetClusterCredentials", f"{REDSHIFT}:dbuser:warehouse/admin", {}),
+        ("redshift:GetClusterCredentials", f"{REDSHIFT}:dbuser:other/auth_monitor", {}),
+        ("redshift:GetClusterCredentials", f"{REDSHIFT}:dbname:warehouse/prod", {}),
+        ("redshift:CreateClusterUser", f"{REDSHIFT}:dbuser:warehouse/auth_monitor", {}),
+        ("redshift:JoinGroup", f"{REDSHIFT}:dbgroup:warehouse/admins", {}),
+        ("redshift-serverless:GetCredentials", f"arn:aws:redshift-serverless:{HERE}:workgroup/0a1c", {}),
+        ("athena:StartQueryExecution", f"{ATHENA}/primary", {}),
+        ("glue:GetTable", f"{GLUE}:table/audit/other", {}),
+        ("glue:GetDatabase", f"{GLUE}:database/other", {}),
+        ("glue:DeleteTable", f"{GLUE}:table/audit/redshift_audit_log", {}),
+        ("s3:GetObject", f"arn:aws:s3:::other/{LOG}/redshift/x", {}),
+        ("s3:GetObject", "arn:aws:s3:::logs/audit/AWSLogs/210987654321/redshift/x", {}),
+        ("s3:GetObject", f"arn:aws:s3:::logs/{LOG}/elasticloadbalancing/x", {}),
+        ("s3:PutObject", f"arn:aws:s3:::logs/{LOG}/redshift/x", {}),
+        ("s3:ListBucket", "arn:aws:s3:::logs", {"s3:prefix": f"{LOG}/"}),
+        ("s3:PutObject", "arn:aws:s3:::athena/other/1.csv", {}),
+        ("s3:DeleteObject", "arn:aws:s3:::athena/results/1.csv", {}),
+        ("iam:PassRole", ROLE, {}),
+        ("iam:AttachRolePolicy", ROLE, {}),
+        ("sts:AssumeRole", ROLE, {}),
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:airflow/connections/x", {}),
+    ],
+)
+def test_the_role_may_not(full: Stack, action: str, resource: str, context: dict[str, str]) -> None:
+    assert not is_allowed(full.policies["role"], action, resource, context)
+
+
+def test_a_trail_is_not_read_from_the_bucket_unless_asked_for(cloud: Cloud) -> None:
+    without = OPTIONS | {"ReadCloudTrail": "false", "CreateVpcEndpoints": "false"}
+    given = json.dumps(create(cloud, "untrailed", **without).policies["role"])
+    delete(cloud, "untrailed")
+    assert "redshift_audit_log" in given
+    assert "cloudtrail" not in given.lower()
+
+
+@pytest.mark.parametrize(("principal", "context"), [(f"AWS:{ROLE}", {}), (CLOUDWATCH, ALARM)], ids=["role", "alarm"])
+def test_role_and_alarm_publish_by_tls_alone(full: Stack, principal: str, context: dict[str, str]) -> None:
+    policy = full.policies["topic"]
+    assert is_allowed(policy, "sns:Publish", "<topic>", context | TLS, principal)
+    assert not is_allowed(policy, "sns:Publish", "<topic>", context | {"aws:SecureTransport": "false"}, principal)
+
+
+@pytest.mark.parametrize(
+    ("principal", "context"),
+    [
+        pytest.param(f"AWS:{ROLE}x", {}, id="another role"),
+        pytest.param(ROOT_OF_ACCOUNT, {}, id="the account"),
+        pytest.param("Service:events.amazonaws.com", ALARM, id="another service"),
+        pytest.param(CLOUDWATCH, ALARM | {"aws:SourceAccount": "210987654321"}, id="another account's alarm"),
+        pytest.param(CLOUDWATCH, ALARM | {"aws:SourceArn": f"arn:aws:cloudwatch:{HERE}:alarm:x"}, id="another alarm"),
+    ],
+)
+def test_nobody_else_publishes(full: Stack, principal: str, context: dict[str, str]) -> None:
+    assert not is_allowed(full.policies["topic"], "sns:Publish", "<topic>", context | TLS, principal)
+
+
+@pytest.mark.parametrize(
+    ("action", "principal", "context", "allowed"),
+    [
+        pytest.param("kms:GenerateDataKey", f"AWS:{ROLE}", VIA_SNS, True, id="the role through SNS"),
+        pytest.param("kms:GenerateDataKey", f"AWS:{ROLE}", {}, False, id="the role by itself"),
+        pytest.param("kms:Decrypt", CLOUDWATCH, ALARM, True, id="the alarm"),
+        pytest.param("kms:Decrypt", CLOUDWATCH, {"aws:SourceAccount": "2"}, False, id="another account's alarm"),
+        pytest.param("kms:ScheduleKeyDeletion", ROOT_OF_ACCOUNT, {}, True, id="the account administers it"),
+        pytest.param("kms:Decrypt", ROOT_OF_ACCOUNT, VIA_SNS, False, id="the account does not read"),
+        pytest.param("kms:CreateGrant", ROOT_OF_ACCOUNT, {}, False, id="the account does not lend it"),
+    ],
+)
+def test_the_key_of_the_topic(
+    full: Stack, action: str, principal: str, context: dict[str, str], *, allowed: bool
+) -> None:
+    assert is_allowed(full.policies["key"], action, "this key", context, principal) is allowed
