@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
+
+from rich.console import Console
+from rich.text import Text
 
 from redshift_auth_alert.settings.errors import AlertError
 
@@ -36,7 +40,7 @@ def main() -> int:
         print("Everything is stopped, and nothing is left behind.")
         return 0 if arguments.command == "up" else 130  # nothing else ends "up"
     except (AlertError, RuntimeError, TimeoutError) as error:
-        print(error, file=sys.stderr)
+        Console(stderr=True).print(Text(str(error), "red"), soft_wrap=True)
         return 1
 
 
@@ -44,7 +48,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     """Stop in order; another interrupt must not cut that short, or something would be left behind."""
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
-    print("\nStopping; this takes a few seconds.", flush=True)
+    os.write(2, b"\nStopping; this takes a few seconds.\n")  # print may have been interrupted half-way
     raise KeyboardInterrupt
 
 

@@ -79,7 +79,7 @@ def run(_arguments: argparse.Namespace) -> int:
         show.step(f"Messages that a subscriber of the topic has received: {len(mails)}.\n")
         for mail in mails:
             show.mail(mail)
-        right = [_judge(monitor, mails, home) for monitor in monitors]
+        right = [judge(monitor, mails, home) for monitor in monitors]
         with show.doing("Stopping everything"):
             running.close()
     show.step("Everything is stopped, and nothing is left behind.\n")
@@ -107,7 +107,7 @@ def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> None:
     airflow.wait_until(ended, 120 * len(runs), f"{', '.join(runs)} to end")
 
 
-def _judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
+def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
     """Say what was right about a monitor's messages; raise RuntimeError where something was wrong."""
     settings, mails = monitor.settings, [mail for mail in all_mails if mail.attributes["monitor"] == monitor.dag_id]
     file = f"include/monitors/{monitor.file.name}"

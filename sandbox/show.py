@@ -21,8 +21,8 @@ SEVERITIES = {"CRITICAL": "bold red", "ALERT": "bold yellow", "OVER": "bold gree
 class Show:
     """Prints for a command. Colour and a spinner are for a terminal; a pipe gets plain lines."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
         self._began = self._spoke = time.monotonic()
 
     def say(self, text: str = "", style: str = "") -> None:
