@@ -120,10 +120,12 @@ def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
     problem = _problem(mails, breaching)
     if problem:
         raise RuntimeError(f"WRONG: {file}, threshold {settings.threshold}: {problem}. Airflow's logs are in {home}")
-    below = [attack for attack in ATTACKS if attack not in breaching]
-    alert = f"one alert names {_listed(breaching)}" if breaching else "no alert came"
-    left_out = f", {'but not' if breaching else 'for'} {_listed(below)}" if below else ""
-    return f"As it should be: {file} has a threshold of {settings.threshold}, and {alert}{left_out}."
+    below = _listed([attack for attack in ATTACKS if attack not in breaching])
+    if not breaching:
+        alert = f"no alert came, as {below} stay below it"
+    else:
+        alert = f"one alert names {_listed(breaching)}" + (f", but not {below}" if below else "")
+    return f"As it should be: {file} has a threshold of {settings.threshold}, and {alert}."
 
 
 def _undecided(settings: Settings) -> list[str]:
@@ -136,8 +138,9 @@ def _listed(attacks: Sequence[Attack]) -> str:
 
 
 def _problem(mails: Sequence[Mail], breaching: Sequence[Attack]) -> str:
-    if len(mails) != (1 if breaching else 0):
-        return f"{len(mails)} messages arrived for {len(breaching)} hosts that breach"
+    expected = 1 if breaching else 0
+    if len(mails) != expected:
+        return f"messages expected: {expected}, arrived: {len(mails)}"
     for mail in mails:
         named = re.findall(r"^(\S+) \[\d+ times\]", mail.body, flags=re.MULTILINE)
         got_in = re.findall(r"^(\S+) \[\d+ times\].*GOT IN", mail.body, flags=re.MULTILINE)
