@@ -34,8 +34,8 @@ class Attack:
     gets_in: bool = False
 
     def __str__(self) -> str:
-        """Say how often it failed."""
-        return f"{self.address} ({self.failures} failures{', then got in' if self.gets_in else ''})"
+        """Name the address and its failures."""
+        return f"{self.address} ({self.failures} failures)"
 
     def carry_out(self, warehouse: Warehouse) -> None:
         """Log in, with a wrong password and with the right one."""
@@ -63,22 +63,25 @@ def run(_arguments: argparse.Namespace) -> int:
         show.step("A local Redshift and a local AWS are running.")
         for attack in ATTACKS:
             attack.carry_out(warehouse)
-        show.step(f"Real logins have failed: {', '.join(map(str, ATTACKS))}.")
+            got_in = f", then got in as {attack.user}" if attack.gets_in else ""
+            show.step(f"{attack.address} failed {attack.failures} real logins{got_in}.")
         home = running.enter_context(airflow_home())
-        with show.doing("Airflow creates its database and starts"):
+        with show.doing("Airflow creates its database"):
             airflow = running.enter_context(running_airflow(home, warehouse, cloud, for_sandbox(monitors, **times)))
-        with show.doing("Airflow reads the DAGs"):
+        with show.doing("Airflow starts and reads the DAGs"):
             for monitor in monitors:
                 airflow.unpause(monitor.dag_id)
         show.step(f"Airflow is running at {airflow.url}, without a login.")
         runs = {monitor.dag_id: airflow.trigger({}, monitor.dag_id) for monitor in monitors}
         show.step(f"Triggered {', '.join(runs)}.")
         with show.doing("Airflow runs the tasks"):
-            _follow(airflow, runs, show)
+            failed = _follow(airflow, runs, show)
         mails = cloud.take_mail()
         show.step(f"Messages that a subscriber of the topic has received: {len(mails)}.\n")
         for mail in mails:
             show.mail(mail)
+        if failed:
+            raise RuntimeError(f"WRONG: {', '.join(failed)} failed. Airflow's logs are in {home}")
         right = [judge(monitor, mails, home) for monitor in monitors]
         with show.doing("Stopping everything"):
             running.close()
@@ -91,8 +94,8 @@ def run(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> None:
-    """Wait until the runs, ids by DAG, have ended; say of each task when it has."""
+def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> list[str]:
+    """Wait until the runs, ids by DAG, have ended; say of each task when it has. Returns the DAGs whose run failed."""
     said = set()
 
     def ended() -> bool:
@@ -105,6 +108,7 @@ def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> None:
         return all(run["state"] in ("success", "failed") for dag_id in runs for run in airflow.runs(dag_id))
 
     airflow.wait_until(ended, 120 * len(runs), f"{', '.join(runs)} to end")
+    return [dag_id for dag_id in runs for run in airflow.runs(dag_id) if run["state"] == "failed"]
 
 
 def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
@@ -114,17 +118,17 @@ def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
     breaching = [attack for attack in ATTACKS if attack.failures >= settings.threshold]
     if undecided := _undecided(settings):
         return (
-            f"{file} led to {len(mails)} messages. The demo does not judge them, as it knows the right answer only for "
-            f"the default {', '.join(undecided)}."
+            f"Messages for {file}: {len(mails)}. The demo does not judge them: it knows what is right only for the "
+            f"default {', '.join(undecided)}."
         )
     problem = _problem(mails, breaching)
     if problem:
         raise RuntimeError(f"WRONG: {file}, threshold {settings.threshold}: {problem}. Airflow's logs are in {home}")
-    below = _listed([attack for attack in ATTACKS if attack not in breaching])
+    below = [attack for attack in ATTACKS if attack not in breaching]
     if not breaching:
-        alert = f"no alert came, as {below} stay below it"
+        alert = f"no alert came, as {_listed(below)} stay below it"
     else:
-        alert = f"one alert names {_listed(breaching)}" + (f", but not {below}" if below else "")
+        alert = f"one alert names {_listed(breaching)}" + (f", but not {_listed(below)}" if below else "")
     return f"As it should be: {file} has a threshold of {settings.threshold}, and {alert}."
 
 
@@ -134,7 +138,8 @@ def _undecided(settings: Settings) -> list[str]:
 
 
 def _listed(attacks: Sequence[Attack]) -> str:
-    return " and ".join(map(str, attacks))
+    *others, last = map(str, attacks)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _problem(mails: Sequence[Mail], breaching: Sequence[Attack]) -> str:

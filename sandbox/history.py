@@ -71,10 +71,10 @@ def run(_arguments: argparse.Namespace) -> int:
                     warehouse.remember_failure(event.at.replace(tzinfo=UTC), event.remote_host, event.user_name)
         show.step(f"{files} files of the audit log are in the local S3; the cluster itself remembers seven days.")
         home = running.enter_context(airflow_home())
-        with show.doing("Airflow creates its database and starts"):
+        with show.doing("Airflow creates its database"):
             variables = athena_connection(cloud)
             airflow = running.enter_context(running_airflow(home, warehouse, cloud, monitors, variables=variables))
-        with show.doing("Airflow reads the DAG"):
+        with show.doing("Airflow starts and reads the DAG"):
             airflow.unpause()
         first, last = midnight - DAYS * DAY, midnight - DAY
         show.step(f"Airflow is running at {airflow.url}; one backfill from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")

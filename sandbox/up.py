@@ -31,9 +31,9 @@ def run(_arguments: argparse.Namespace) -> int:
         with show.doing("Starting a local Redshift and a local AWS"):
             cloud, warehouse = running.enter_context(running_cloud()), running.enter_context(running_warehouse())
         home = running.enter_context(airflow_home())
-        with show.doing("Airflow creates its database and starts"):
+        with show.doing("Airflow creates its database"):
             airflow = running.enter_context(running_airflow(home, warehouse, cloud, for_sandbox(monitors, **times)))
-        with show.doing("Airflow reads the DAGs"):
+        with show.doing("Airflow starts and reads the DAGs"):
             for monitor in monitors:
                 airflow.unpause(monitor.dag_id)
         lock.write_text(airflow.url)

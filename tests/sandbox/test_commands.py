@@ -160,9 +160,7 @@ def test_the_demo_goes_by_the_checkouts_monitor_file(demo: Command) -> None:
 
 
 def test_the_demo_says_what_was_right(demo: Command) -> None:
-    assert (
-        "default.yaml has a threshold of 9, and one alert names 127.0.0.2 (12 failures) and 127.0.0.3" in demo.printed
-    )
+    assert "default.yaml has a threshold of 9, and one alert names 127.0.0.2 (12 failures), 127.0.0.3" in demo.printed
 
 
 def test_the_demo_shows_the_message_before_it_stops_anything(demo: Command) -> None:
