@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.judge import Coverage, judge
 from redshift_auth_alert.detection.selection import select
-from sandbox.athena import QueryFailedError
+from sandbox.athena_engine import QueryFailedError
 from sandbox.log_files import CLUSTER, ConnectionEvent, audit_log_files, cloudtrail_files, heartbeat
 from tests.conftest import NOON, make_run, render_statement
 from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected
