@@ -100,7 +100,7 @@ def _environment() -> Path:
     python = VENV / "bin" / "python"
     if not (VENV / ".ready").exists() or (VENV / ".ready").stat().st_mtime < REQUIREMENTS.stat().st_mtime:
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-        uv = Path(sys.executable).parent / "uv"
-        subprocess.run([uv, "pip", "sync", "-q", "--python", python, REQUIREMENTS], check=True)
+        uv = [sys.executable, "-m", "sandbox.uv_like_pip"]
+        subprocess.run([*uv, "pip", "sync", "-q", "--python", python, REQUIREMENTS], check=True)
         (VENV / ".ready").touch()
     return python

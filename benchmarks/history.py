@@ -18,7 +18,7 @@ from benchmarks.figure import Figure
 from benchmarks.statement import INCLUDE, make_run
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
-from sandbox.athena import Engine
+from sandbox.athena_engine import Engine
 from sandbox.log_files import FAILURE, LOGIN, audit_log_key, setup_statement
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)

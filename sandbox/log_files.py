@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sandbox.aws import REGION
+from sandbox.aws import CREDENTIALS, REGION, Cloud
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "123456789012"
 CLUSTER = "analytics"
+LOGS, RESULTS = "audit-logs", "athena-results"
 FAILURE, LOGIN = "authentication failure", "authenticated"
 _HOUR = timedelta(hours=1)
 _LATE_BY = 3 * _HOUR
@@ -43,6 +44,40 @@ def setup_statement(source: str, bucket: str) -> str:
     for placeholder, value in {"<bucket>": bucket, "<account>": ACCOUNT, "<region>": REGION}.items():
         ddl = ddl.replace(placeholder, value)
     return ddl
+
+
+def heartbeat(first: datetime, last: datetime) -> list[ConnectionEvent]:
+    """Return the logins of Redshift's internal user, which logs in all the time: here hourly."""
+    hours = (last - first) // _HOUR + 1
+    return [ConnectionEvent(LOGIN, first + hour * _HOUR, "[local]", "rdsdb") for hour in range(hours)]
+
+
+def deliver(cloud: Cloud, events: Iterable[ConnectionEvent]) -> int:
+    """Put the audit log of ``events`` and the table over it into the local AWS; return the number of files."""
+    s3 = cloud.client("s3")
+    for bucket in (LOGS, RESULTS):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    files = list(audit_log_files(events))
+    for key, content in files:
+        s3.put_object(Bucket=LOGS, Key=key, Body=content)
+    cloud.client("athena").start_query_execution(
+        QueryString=setup_statement("audit_log_s3", LOGS),
+        ResultConfiguration={"OutputLocation": f"s3://{RESULTS}/"},
+    )
+    return len(files)
+
+
+def athena_connection(cloud: Cloud) -> dict[str, str]:
+    """Return the environment variable that defines the connection ``athena_default``."""
+    extra = {
+        "region_name": REGION, "endpoint_url": cloud.endpoint, "s3_staging_dir": f"s3://{RESULTS}/",
+        "poll_interval": 0.2,
+    }  # fmt: skip
+    athena = {
+        "conn_type": "athena", "schema": "default", "login": CREDENTIALS["aws_access_key_id"],
+        "password": CREDENTIALS["aws_secret_access_key"], "extra": extra,
+    }  # fmt: skip
+    return {"AIRFLOW_CONN_ATHENA_DEFAULT": json.dumps(athena)}
 
 
 def audit_log_files(events: Iterable[ConnectionEvent], cluster: str = CLUSTER) -> Iterator[File]:

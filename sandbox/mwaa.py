@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -183,6 +184,20 @@ def environment(folder: Path, warehouse: Warehouse, cloud: Cloud, monitors: Mapp
             "NO_PROXY": "127.0.0.1,localhost",
         }
     )
+
+
+@contextlib.contextmanager
+def airflow_home(within: Path = ROOT / ".sandbox") -> Iterator[Path]:
+    """Make a folder for an Airflow and remove it at the end, except after an error, as its logs say why."""
+    within.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as cleanup:
+        home = Path(tempfile.mkdtemp(prefix="airflow-", dir=within))
+        cleanup.callback(shutil.rmtree, home, ignore_errors=True)
+        try:
+            yield home
+        except Exception:
+            cleanup.pop_all()
+            raise
 
 
 @contextlib.contextmanager

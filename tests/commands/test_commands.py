@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,11 +16,10 @@ import requests
 from sandbox.aws import running_cloud
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
-from tests.conftest import ROOT
+from tests.commands.checkout import copy_checkout
 from tests.docs.documents import Block, blocks
 
 FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-KEPT = ("dags", "deploy", "docs", "include", "plugins", "sandbox", "Makefile", "README.md", "requirements.txt")
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    checkout = tmp_path_factory.mktemp("checkout")
-    for name in KEPT:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, checkout / name)
-    shutil.copy2(ROOT / "requirements-dev.txt", checkout)
-    (checkout / ".venv").symlink_to(sys.prefix)
+    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
     monitors = {"default.yaml": monitor_file(start_date=FAR)}
     with running_cloud() as cloud, running_warehouse() as warehouse:
         folder = tmp_path_factory.mktemp("airflow")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from sandbox.athena import Engine, local_copy
+from sandbox.athena_engine import Engine, local_copy
 from sandbox.log_files import setup_statement
 from tests.conftest import render_statement
 

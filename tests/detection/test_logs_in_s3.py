@@ -14,9 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.findings import Coverage
-from sandbox.athena import QueryFailedError
-from sandbox.history import heartbeat
-from sandbox.log_files import CLUSTER, ConnectionEvent, audit_log_files, cloudtrail_files
+from sandbox.athena_engine import QueryFailedError
+from sandbox.log_files import CLUSTER, ConnectionEvent, audit_log_files, cloudtrail_files, heartbeat
 from tests.conftest import NOON, judged, make_run, render_statement
 from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected
 from tests.detection.s3 import Logs

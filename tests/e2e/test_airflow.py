@@ -19,8 +19,7 @@ import pytest
 
 from sandbox.athena import answering_queries
 from sandbox.aws import Cloud, Mail, running_cloud
-from sandbox.history import athena_connection, deliver, heartbeat
-from sandbox.log_files import FAILURE, ConnectionEvent
+from sandbox.log_files import FAILURE, ConnectionEvent, athena_connection, deliver, heartbeat
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
 from tests.conftest import ROOT, unwrapped

@@ -18,7 +18,8 @@ from moto.core.exceptions import JsonRESTError
 
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
 from redshift_auth_alert.tasks.versions import AirflowFailException
-from sandbox.athena import Athena, QueryFailedError, answering_queries
+from sandbox.athena import Athena, answering_queries
+from sandbox.athena_engine import QueryFailedError
 from sandbox.aws import REGION, Cloud, running_cloud
 from sandbox.log_files import ACCOUNT, FAILURE, ConnectionEvent, audit_log_files, setup_statement
 from tests.conftest import NOON, make_run, render_statement

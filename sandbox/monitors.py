@@ -1,0 +1,41 @@
+"""The monitors that the sandbox runs: those of ``include/monitors``, with the sandbox's topic, connection and log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from redshift_auth_alert.settings.errors import SettingsError
+from redshift_auth_alert.settings.monitors import Monitor, load_monitors
+
+MONITORS = Path(__file__).resolve().parents[1] / "include" / "monitors"
+LOGS = ("stl_connection_log", "sys_connection_log")
+
+
+def load_own() -> list[Monitor]:
+    """Return the monitors of this checkout; raise SettingsError where a file is invalid."""
+    monitors, problems = load_monitors(MONITORS)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return monitors
+
+
+def for_sandbox(monitors: Iterable[Monitor], **times: str) -> dict[str, str]:
+    """Return the monitors' files by name as they stand, but for what differs here; ``times`` says when they run."""
+    return {monitor.file.name: yaml.safe_dump(_content(monitor) | times) for monitor in monitors}
+
+
+def _content(monitor: Monitor) -> dict[str, object]:
+    settings = monitor.settings
+    source = settings.auto_recent if settings.source == "auto" else settings.source
+    return dict(yaml.safe_load(monitor.file.read_text(encoding="utf-8"))) | {
+        "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_arn }}",
+        "source": source if source in LOGS else LOGS[0],
+        "conn_id": "redshift_default",
+        "aws_conn_id": "aws_default",
+        "user_parameter": None,
+        "password_parameter": None,
+        "settle_minutes": 0,
+    }
