@@ -42,7 +42,7 @@ test-%: .venv-%/.ready
 
 check: $(READY)  ## lint, the order of the rooms, formatting, types
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports --no-cache --quiet || { $(BIN)/lint-imports --no-cache; exit 1; }
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
