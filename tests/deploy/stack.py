@@ -19,6 +19,7 @@ BODY = (ROOT / "deploy" / "template.yaml").read_text()
 TEMPLATE: dict[str, Any] = decode_str(BODY)[0]
 ACCOUNT = "123456789012"
 HERE = f"{REGION}:{ACCOUNT}"
+ALARM_TOPIC = f"arn:aws:sns:{HERE}:alarms"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/mwaa"
 OPTIONS = {
     "AlertEmail": "security@example.com",
@@ -28,6 +29,7 @@ OPTIONS = {
     "UserParameter": "redshift_user",
     "PasswordParameter": "/redshift/password",
     "ParametersKeyArn": f"arn:aws:kms:{HERE}:key/parameters",
+    "AlarmTopicArn": ALARM_TOPIC,
     "ClusterIdentifier": "warehouse",
     "WorkgroupArn": f"arn:aws:redshift-serverless:{HERE}:workgroup/0a1b",
     "AuditLogBucket": "logs",

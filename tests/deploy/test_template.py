@@ -13,7 +13,7 @@ from moto.kms.models import kms_backends
 from redshift_auth_alert.settings.monitors import load_monitors
 from sandbox.aws import REGION, Cloud
 from tests.conftest import ROOT
-from tests.deploy.stack import ACCOUNT, BODY, OPTIONS, ROLE, TEMPLATE, Stack, create, delete, make_network
+from tests.deploy.stack import ACCOUNT, ALARM_TOPIC, BODY, OPTIONS, ROLE, TEMPLATE, Stack, create, delete, make_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 NETWORK = ("MwaaSecurityGroupId", "ClusterSecurityGroupId", "VpcId", "SubnetIds", "RouteTableIds")
@@ -124,6 +124,20 @@ def test_the_alarm_goes_off_after_two_intervals_that_no_scheduled_run_evaluated(
         "breaching",
     )
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["AlarmActions"]) == (1800, 2, [bare.outputs["TopicArn"]])
+
+
+def test_another_alarm_goes_off_after_one_scheduled_run_that_failed(bare: Stack) -> None:
+    alarm = bare.made("AWS::CloudWatch::Alarm")[1]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]}["RunType"] == "scheduled"
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("RedshiftAuthAlert", "IntervalsFailed")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (
+        "GreaterThanOrEqualToThreshold", 1, 1, "notBreaching",
+    )  # fmt: skip
+    assert alarm["AlarmActions"] == [bare.outputs["TopicArn"]]
+
+
+def test_the_alarms_may_publish_to_a_topic_of_their_own(full: Stack) -> None:
+    assert [alarm["AlarmActions"] for alarm in full.made("AWS::CloudWatch::Alarm")] == [[ALARM_TOPIC]] * 2
 
 
 def test_the_dashboard_shows_the_alarm_and_each_metric(bare: Stack) -> None:
