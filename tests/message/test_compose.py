@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redshift_auth_alert.detection.findings import Coverage
 from redshift_auth_alert.message.alert import Message
 from redshift_auth_alert.message.compose import MESSAGE_LIMIT, compose_failure
 from redshift_auth_alert.message.failure import build_failure
@@ -42,6 +43,14 @@ def test_the_severity_is(breach: Any, severity: str) -> None:
     message = alert(breach)
     assert message.attributes["severity"] == severity
     assert message.subject.startswith(f"[{severity.upper()}] (test) ")
+
+
+@pytest.mark.parametrize("message_format", FORMS)
+def test_a_partly_seen_interval_without_a_breach_says_so(message_format: str) -> None:
+    coverage = Coverage("stl_connection_log", "partial", "from 12:03 on only")
+    message = alert(verdict=make_verdict(coverage=coverage), message_format=message_format)
+    assert message.attributes["severity"] == "partial"
+    assert "from 12:03 on only" in message.body
 
 
 @pytest.mark.parametrize("message_format", FORMS)

@@ -22,12 +22,13 @@ from tests.message.findings import GOT_IN, OVER, alert, make_breach, make_verdic
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "message.schema.json").read_text()))
 GATEWAY = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(2026, 12, 31))
 IGNORED = make_breach(outcome="ignored", entry=GATEWAY)
+PARTIAL = Coverage("stl_connection_log", "partial", "from 12:03 on only", unreadable_lines=2)
 ALL_THERE_IS = make_verdict(
     GOT_IN,
     replace(make_breach(), details=None),
     OVER,
     IGNORED,
-    coverage=Coverage("stl_connection_log", "partial", "from 12:03 on only", unreadable_lines=2),
+    coverage=PARTIAL,
     new=5,
     ongoing=3,
     held_back=2,
@@ -42,8 +43,14 @@ def document(*breaches: Any, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "verdict",
-    [make_verdict(make_breach()), ALL_THERE_IS, make_verdict(OVER), make_verdict(replace(make_breach(), details=None))],
-    ids=["new", "all there is", "over", "in one line"],
+    [
+        make_verdict(make_breach()),
+        ALL_THERE_IS,
+        make_verdict(OVER),
+        make_verdict(replace(make_breach(), details=None)),
+        make_verdict(coverage=PARTIAL),
+    ],
+    ids=["new", "all there is", "over", "in one line", "partial"],
 )
 def test_the_json_form_keeps_its_schema(verdict: Any) -> None:
     SCHEMA.validate(document(verdict=verdict))

@@ -64,6 +64,13 @@ def test_a_partly_seen_interval_alerts_and_says_from_when_on_it_could_see(check:
     assert "partial: STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00" in pushed["body"]
 
 
+def test_a_partly_seen_interval_is_reported_without_a_breach_too(check: Any) -> None:
+    branch, pushed = check(sign_ins(3, 10_000, host="[local]", user="rdsdb"))
+    assert branch == "publish_alert"
+    assert pushed["subject"] == "[PARTIAL] (test) Redshift authentication failures: interval only partly seen"
+    assert "partial: STL_CONNECTION_LOG shows events from 2026-03-01 12:03:00" in pushed["body"]
+
+
 def test_what_is_ignored_is_in_the_log_with_the_reason(check: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert check(ATTACK + HEARTBEAT, ignore=[GATEWAY])[0] == "no_alert"
     assert "203.0.113.7 [12 times] new: ignored (BI gateway)" in caplog.text

@@ -110,5 +110,5 @@ class Verdict:
 
     @property
     def says_something(self) -> bool:
-        """Whether there is anything to publish."""
-        return self.totals.reported + self.totals.over > 0
+        """Whether there is anything to publish. An interval that was only partly seen is reported, breach or not."""
+        return self.totals.reported + self.totals.over > 0 or self.coverage.verdict == "partial"

@@ -50,13 +50,18 @@ class Alert:
 
 
 def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
-    """Return the alert for ``verdict``, or the closing message where no group is reported but those that are over."""
+    """Return the alert for ``verdict``.
+
+    Where no group breaches, it is the closing message of those that are over, or says that only a part was seen.
+    """
     totals = verdict.totals
     if totals.reported:
         severity = "critical" if totals.critical else "alert"
         what = count_groups(totals.reported, run)
-    else:
+    elif totals.over:
         severity, what = "over", f"{count_groups(totals.over, run)} quiet again"
+    else:
+        severity, what = "partial", "interval only partly seen"
     attributes: dict[str, str | int] = {
         "monitor": run.monitor,
         "environment": run.settings.environment,

@@ -21,7 +21,10 @@ from redshift_auth_alert.message.failure import NOT_EVALUATED, Failure
 DESCRIPTION_LIMIT = 3_000
 _REASON_LIMIT = 1_000
 
-_ICONS = {"critical": ":rotating_light:", "alert": ":warning:", "over": ":white_check_mark:", "failed": ":x:"}
+_ICONS = {
+    "critical": ":rotating_light:", "alert": ":warning:", "over": ":white_check_mark:", "partial": ":grey_question:",
+    "failed": ":x:",
+}  # fmt: skip
 # What chat clients read as markup, a link, or an @ that begins a mention.
 _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 

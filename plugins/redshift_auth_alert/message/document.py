@@ -27,7 +27,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
     totals, coverage = verdict.totals, verdict.coverage
     return {
         "version": VERSION,
-        "kind": "over" if alert.attributes["severity"] == "over" else "alert",
+        "kind": "alert" if totals.reported else alert.attributes["severity"],
         "alert_id": alert.attributes["alert_id"],
         "subject": alert.subject,
         "severity": alert.attributes["severity"],

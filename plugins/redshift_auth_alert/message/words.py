@@ -96,6 +96,8 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     """Say in a sentence or two what was found."""
     settings, totals = run.settings, verdict.totals
     window = minutes(settings.window_minutes)
+    if not (totals.reported or totals.over):
+        return ["The log shows only a part of the interval. No breach is in that part; the rest was not evaluated."]
     if not totals.reported:
         return [f"{count_groups(totals.over, run)} quiet again: not at the threshold for {window}."]
     reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
