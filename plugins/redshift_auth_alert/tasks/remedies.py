@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -43,6 +44,8 @@ _WORDS = {"password authentication failed|no password supplied": "28P01", 'datab
 _UNREACHABLE = Remedy(
     "", "the warehouse could not be reached: check host, port, security group and whether it is paused", retry=True
 )
+# redshift_connector reads on where the connection ended, and fails in Python's own parser.
+_CUT = Remedy("", "the connection to the warehouse was cut while the result was read", retry=True)
 _FAILED = Remedy("", "the query failed", retry=True)
 
 # By the words of AWS: an error's code, or Athena's reason.
@@ -121,6 +124,8 @@ def _remedy(error: Exception) -> Remedy:
     driver = type(error).__module__.split(".")[0]
     if driver in ("pyathena", "botocore", "airflow") or isinstance(error, INCOMPLETE_CONNECTION):
         return aws_remedy(error, _ATHENA_RIGHTS)
+    if isinstance(error, struct.error):
+        return _CUT
     unreachable = driver in ("redshift_connector", "psycopg", "psycopg2") or isinstance(error, OSError)
     return _find(_WAREHOUSE, _sqlstate(error)) or (_UNREACHABLE if unreachable else _FAILED)
 

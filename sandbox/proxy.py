@@ -1,0 +1,85 @@
+"""A TCP proxy whose behaviour one switches: the faults of a network and of what is behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Literal
+
+Behaviour = Literal["answer", "refuse", "hang", "swallow", "cut"]
+
+
+class Proxy:
+    """A running proxy. ``behaviour`` may be switched at any time, and holds for connections from then on.
+
+    answer: pass everything on. refuse: reset each connection. hang: accept it and say nothing. swallow: pass on what
+    the client says, and never an answer. cut: reset it once ``cut_after`` bytes of answers have passed.
+    """
+
+    def __init__(self, to_port: int) -> None:
+        self.to_port = to_port
+        self.port = 0
+        self.behaviour: Behaviour = "answer"
+        self.cut_after = 0
+        self.connections = 0
+
+    async def serve(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+        """Serve until the event is set."""
+        stopped = asyncio.Event()
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        started.set_result((asyncio.get_running_loop(), stopped))
+        await stopped.wait()
+        server.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        behaviour = self.behaviour
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError), contextlib.closing(writer):
+            if behaviour == "refuse":
+                writer.transport.abort()
+            elif behaviour == "hang":
+                while await reader.read(65_536):
+                    pass
+            else:
+                host = writer.get_extra_info("peername")[0]
+                upstream, downstream = await asyncio.open_connection("127.0.0.1", self.to_port, local_addr=(host, 0))
+                with contextlib.closing(downstream):
+                    sink = None if behaviour == "swallow" else writer
+                    limit = self.cut_after if behaviour == "cut" else None
+                    answers = asyncio.create_task(_pass_on(upstream, sink, limit))
+                    await _pass_on(reader, downstream)
+                    await answers
+
+
+async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter | None, limit: int | None = None) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65_536):
+            if limit is not None:
+                data, limit = data[:limit], limit - len(data)
+            if sink:
+                sink.write(data)
+                await sink.drain()
+                if limit is not None and limit <= 0:
+                    sink.transport.abort()
+                    return
+        if sink:
+            sink.write_eof()
+
+
+@contextlib.contextmanager
+def running_proxy(to_port: int) -> Iterator[Proxy]:
+    """Run a proxy to a local port in a thread of its own until the end of the block."""
+    proxy = Proxy(to_port)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    thread = threading.Thread(target=asyncio.run, args=[proxy.serve(started)], daemon=True, name="proxy")
+    thread.start()
+    loop, stopped = started.result(10)
+    try:
+        yield proxy
+    finally:
+        loop.call_soon_threadsafe(stopped.set)
+        thread.join(5)
