@@ -1,6 +1,6 @@
-"""A DAG that starts when the alert was published, and gets the breaches as data. This one only logs.
+"""A DAG that starts when an alert was published, and receives the breaches as data. This example only logs them.
 
-Copy it into ``dags/``, and put in place of the log line what is to happen: block an address, disable a user.
+Copy it into ``dags/`` and replace the log line with your response, such as blocking an address or locking a user.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ with DAG(dag_id="respond_to_breaches", schedule=[BREACHES], catchup=False, tags=
 
     @task
     def respond(triggering_asset_events: Any = None) -> int:
-        """Log each group that breached; the events hold what docs/message.schema.json describes."""
+        """Log each group that breached. docs/message.schema.json describes what an event holds."""
         groups = 0
         for event in triggering_asset_events[BREACHES]:
             for breach in event.extra["breaches"]:
-                # Names out of the log are an attacker's text: never paste them into a command or a statement.
+                # Names from the log are an attacker's text. Never paste them into a command or a statement.
                 log.warning("Would block %r: %d failures", breach["group"], breach["failures"])
                 groups += 1
         return groups
