@@ -89,7 +89,7 @@ def run(_arguments: argparse.Namespace) -> int:
     for sentence in right:
         show.say(sentence, "green")
     show.say(
-        'Next: "make up" keeps this running, with Airflow\'s pages; README.md says what each line of an alert means.'
+        'Next: "make up" keeps this running, with Airflow\'s pages; docs/alert.md says what each line of an alert means.'
     )
     return 0
 

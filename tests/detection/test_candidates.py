@@ -138,10 +138,11 @@ def test_a_row_without_details_takes_120_bytes_at_most() -> None:
 
 
 QUIET = """
-import json, sys
+import json, sys, types
 from redshift_auth_alert.tasks.check import check_threshold
 from tests.conftest import make_run
-print(check_threshold(json.loads(sys.argv[1]), make_run(), None), "pandas" in sys.modules)
+ti = types.SimpleNamespace(xcom_push=lambda **_: None)
+print(check_threshold(json.loads(sys.argv[1]), make_run(), ti), "pandas" in sys.modules)
 """
 
 
