@@ -88,9 +88,7 @@ def run(_arguments: argparse.Namespace) -> int:
     show.step("Everything is stopped, and nothing is left behind.\n")
     for sentence in right:
         show.say(sentence, "green")
-    show.say(
-        'Next: "make up" keeps this running, with Airflow\'s pages; docs/alert.md says what each line of an alert means.'
-    )
+    show.say('Next: "make up" keeps this running, with Airflow\'s pages; docs/alert.md explains each line of an alert.')
     return 0
 
 

@@ -95,7 +95,7 @@ def run(_arguments: argparse.Namespace) -> int:
         "As it should be: one alert for each attack that reached the threshold, on its day and from the right log.",
         "green",
     )
-    show.say('Next: "Sources" in README.md says which log reaches how far back; "make up" runs the sandbox with pages.')
+    show.say('Next: docs/sources.md says which log reaches how far back; "make up" runs the sandbox with pages.')
     return 0
 
 
