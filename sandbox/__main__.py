@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
@@ -14,8 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from redshift_auth_alert.settings.errors import AlertError
-
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from sandbox.process import INTERRUPTS, ignore_interrupts
 
 
 def main() -> int:
@@ -29,25 +29,28 @@ def main() -> int:
     fail.add_argument("port", type=int, help="port of the local Redshift, as make up prints it")
     fail.add_argument("address", help="loopback address to come from, such as 127.0.0.2")
     arguments = parser.parse_args()
-    for number in INTERRUPTS:
-        signal.signal(number, _interrupt)
+    interrupted = 0 if arguments.command == "up" else 130  # nothing but an interrupt ends "up"
+    _on_interrupt(lambda *_: os._exit(interrupted))  # while nothing is running yet
+    command = importlib.import_module(f"sandbox.{arguments.command}")  # each imports much, so only the one asked for
+    _on_interrupt(_interrupt)
     try:
-        command = importlib.import_module(
-            f"sandbox.{arguments.command}"
-        )  # each imports much, so only the one asked for
         return int(command.run(arguments))
     except KeyboardInterrupt:
         print("Everything is stopped, and nothing is left behind.")
-        return 0 if arguments.command == "up" else 130  # nothing else ends "up"
+        return interrupted
     except (AlertError, RuntimeError, TimeoutError) as error:
         Console(stderr=True).print(Text(str(error), "red"), soft_wrap=True)
         return 1
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Stop in order; another interrupt must not cut that short, or something would be left behind."""
+def _on_interrupt(handler: Callable[[int, FrameType | None], object]) -> None:
     for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, handler)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Stop in order."""
+    ignore_interrupts()
     os.write(2, b"\nStopping; this takes a few seconds.\n")  # print may have been interrupted half-way
     raise KeyboardInterrupt
 

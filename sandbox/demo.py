@@ -15,6 +15,7 @@ from redshift_auth_alert.settings.monitors import Monitor
 from sandbox.aws import Mail, running_cloud
 from sandbox.monitors import for_sandbox, load_own
 from sandbox.mwaa import Airflow, airflow_home, running_airflow
+from sandbox.process import ignore_interrupts
 from sandbox.show import Show
 from sandbox.warehouse import Warehouse, running_warehouse
 
@@ -84,6 +85,7 @@ def run(_arguments: argparse.Namespace) -> int:
             raise RuntimeError(f"WRONG: {', '.join(failed)} failed. Airflow's logs are in {home}")
         right = [judge(monitor, mails, home) for monitor in monitors]
         with show.doing("Stopping everything"):
+            ignore_interrupts()
             running.close()
     show.step("Everything is stopped, and nothing is left behind.\n")
     for sentence in right:

@@ -13,6 +13,7 @@ from sandbox.athena import answering_queries
 from sandbox.aws import Mail, running_cloud
 from sandbox.log_files import CLUSTER, FAILURE, LOGIN, ConnectionEvent, athena_connection, deliver, heartbeat
 from sandbox.mwaa import DAG_ID, Airflow, airflow_home, monitor_file, running_airflow
+from sandbox.process import ignore_interrupts
 from sandbox.show import Show
 from sandbox.warehouse import running_warehouse
 
@@ -89,6 +90,7 @@ def run(_arguments: argparse.Namespace) -> int:
         if problem := f"failed runs: {', '.join(failed)}" if failed else _problem(mails, attacks):
             raise RuntimeError(f"WRONG: {problem}. Airflow's logs are in {home}")
         with show.doing("Stopping everything"):
+            ignore_interrupts()
             running.close()
     show.step("Everything is stopped, and nothing is left behind.\n")
     show.say(

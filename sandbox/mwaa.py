@@ -69,7 +69,7 @@ class Airflow:
 
     def unpause(self, dag_id: str = DAG_ID) -> None:
         """Wait until the DAG is there, then let it run."""
-        self.wait_until(lambda: self._has(dag_id), 60, f"the DAG {dag_id} to be loaded")
+        self.wait_until(lambda: self._has(dag_id), 180, f"the DAG {dag_id} to be loaded")
         self.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
 
     def trigger(self, conf: Mapping[str, Any], dag_id: str = DAG_ID, logical_date: datetime | None = None) -> str:

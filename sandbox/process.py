@@ -11,7 +11,14 @@ from pathlib import Path
 
 import psutil
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
+
+
+def ignore_interrupts() -> None:
+    """Let nothing but a kill cut short what stops everything, or something would be left behind."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -49,8 +56,10 @@ def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.
     except psutil.NoSuchProcess:
         return
     process.send_signal(stop_signal)
-    _, left = psutil.wait_procs(family, timeout=10)
-    for each in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            each.kill()
+    try:
+        psutil.wait_procs(family, timeout=10)
+    finally:  # also where an interrupt cuts the wait short
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
     process.wait(5)

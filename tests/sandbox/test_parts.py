@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from sandbox.aws import Mail
 from sandbox.demo import judge
 from sandbox.monitors import for_sandbox
 from sandbox.mwaa import Airflow, airflow_home
+from sandbox.process import child
 from tests.conftest import TOPIC
 
 CRITICAL = Mail("[CRITICAL] (test) 1 remote host", "127.0.0.4 [11 times] new, GOT IN", {})
@@ -100,6 +103,24 @@ def test_airflows_logs_stay_where_a_time_out_says_that_they_are(tmp_path: Path) 
     named = Path(str(raised.value).split("logs are in ")[1])
     assert named.is_dir()
     assert named.parent == tmp_path
+
+
+def wait_until_ready(log: Path) -> None:
+    while "ready" not in log.read_text():
+        time.sleep(0.05)
+
+
+def test_a_process_that_does_not_stop_is_killed_even_where_the_wait_for_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("psutil.wait_procs", interrupted)
+    deaf = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]
+    with pytest.raises(KeyboardInterrupt), child(deaf, tmp_path / "log") as process:
+        wait_until_ready(tmp_path / "log")
+    assert process.wait(10) == -signal.SIGKILL
 
 
 def test_a_pipe_gets_plain_lines_while_something_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
