@@ -28,8 +28,8 @@ def judge_breaches(found: Candidates, run: Evaluation) -> tuple[tuple[Breach, ..
     """Return the breaches in ``found``, the worst first, and the totals of all candidates."""
     judged = _judge(found, run)
     totals = Totals(**found["totals"]) if found["totals"] else _count(judged, found, run)
-    rows = judged.reset_index(names="place").to_dict("records")
-    return tuple(_breach(found, run, row) for row in rows), totals
+    judgements = judged[["group", "outcome", "ongoing", "critical", "over", "entry"]].reset_index(names="place")
+    return tuple(_breach(found, run, row) for row in judgements.to_dict("records")), totals
 
 
 def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
@@ -113,7 +113,7 @@ def _breach(found: Candidates, run: Evaluation, judged: Mapping[Any, Any]) -> Br
     last_breach_at = _moment(row["last_breach_at"])
     assert last_breach_at, "each row of the statement has a breach point"  # noqa: S101
     return Breach(
-        group=_group(values, run),
+        group=judged["group"],
         outcome=judged["outcome"],
         failures=row["failures"],
         threshold=row["threshold"],

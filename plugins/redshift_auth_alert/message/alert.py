@@ -78,7 +78,7 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
         attributes=attributes,
         verdict=verdict,
         run=run,
-        named=in_full + tuple(replace(each, details=None) for each in others),
+        named=in_full + tuple(replace(each, details=None) if each.details else each for each in others),
     )
 
 

@@ -19,13 +19,12 @@ _FORMS = {"text": text, "json": document, "chat": chat}
 
 def compose_alert(alert: Alert) -> Message:
     """Write the alert in the form that the run's settings name."""
-    write = _FORMS[alert.run.settings.message_format].write
-    return Message(alert.subject, write(_cut_to_fit(alert, write)), alert.attributes)
+    return Message(alert.subject, _write(alert, _FORMS[alert.run.settings.message_format].write), alert.attributes)
 
 
 def compose_document(alert: Alert) -> dict[str, Any]:
     """Return what the json form says, for programs, whatever form is published."""
-    return document.alert_document(_cut_to_fit(alert, document.write))
+    return dict(json.loads(_write(alert, document.write)))
 
 
 def compose_failure(failure: Failure, message_format: str) -> Message:
@@ -33,13 +32,18 @@ def compose_failure(failure: Failure, message_format: str) -> Message:
     return Message(failure.subject, _FORMS[message_format].write_failure(failure), failure.attributes)
 
 
-def _cut_to_fit(alert: Alert, write: Callable[[Alert], str]) -> Alert:
-    """Name as many groups as fit into SNS's limit, the worst first."""
+def _write(alert: Alert, write: Callable[[Alert], str]) -> str:
+    """Write the alert with as many groups as fit into SNS's limit, the worst first."""
+    whole = write(alert)
+    if _sent_size(whole) <= MESSAGE_LIMIT:
+        return whole
 
-    def sent_size(number: int) -> int:
-        return len(json.dumps(write(replace(alert, named=alert.named[:number]))))
+    def named(number: int) -> str:
+        return write(replace(alert, named=alert.named[:number]))
 
-    if sent_size(len(alert.named)) <= MESSAGE_LIMIT:
-        return alert
-    fitting = bisect_right(range(len(alert.named) + 1), MESSAGE_LIMIT, key=sent_size)
-    return replace(alert, named=alert.named[: max(fitting - 1, 0)])
+    fitting = bisect_right(range(len(alert.named)), MESSAGE_LIMIT, key=lambda number: _sent_size(named(number)))
+    return named(max(fitting - 1, 0))
+
+
+def _sent_size(body: str) -> int:
+    return len(json.dumps(body))

@@ -18,14 +18,9 @@ _IGNORED_NAMED = 5
 
 def write(alert: Alert) -> str:
     """Write the alert."""
-    return _json(alert_document(alert))
-
-
-def alert_document(alert: Alert) -> dict[str, Any]:
-    """Return what ``write`` writes."""
     verdict, run, settings = alert.verdict, alert.run, alert.run.settings
     totals, coverage = verdict.totals, verdict.coverage
-    return {
+    return _json({
         "version": VERSION,
         "kind": "alert" if totals.reported else alert.attributes["severity"],
         "alert_id": alert.attributes["alert_id"],
@@ -61,7 +56,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "breaches": [_breach(each) for each in alert.reported],
         "over": [_breach(each) for each in alert.over],
         "ignored": [_breach(each) for each in verdict.having("ignored")[:_IGNORED_NAMED]],
-    }
+    })  # fmt: skip
 
 
 def write_failure(failure: Failure) -> str:
