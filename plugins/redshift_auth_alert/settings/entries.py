@@ -45,10 +45,8 @@ def _is_network(value: str) -> str:
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, str):
-        return value
     try:
-        return date.fromisoformat(value)
+        return date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError("not a date") from error
 
@@ -97,8 +95,8 @@ class Selector(BaseModel):
 
     def _column_matches(self, column: str, value: str) -> bool:
         if column == "remote_host":
-            address, network = _address(value), _network(str(self.remote_host))
-            return address is not None and address.version == network.version and address in network
+            address = _address(value)
+            return address is not None and address in _network(str(self.remote_host))  # False for the other version
         return fnmatchcase(value, getattr(self, column))
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from redshift_auth_alert.settings import values
 from redshift_auth_alert.settings.entries import COLUMNS, Selector
 from redshift_auth_alert.settings.errors import SettingsError
-from redshift_auth_alert.settings.sources import SOURCES
+from redshift_auth_alert.settings.sources import DELIVERED
 from redshift_auth_alert.settings.wording import refuse, schemas, unknown_settings, validated, written
 
 # The sections of the trigger form and of docs/settings.md, in this order.
@@ -160,7 +160,7 @@ class Settings(BaseModel):
     @classmethod
     def _reads_s3_through_athena(cls, value: str | None, others: ValidationInfo) -> str | None:
         source = others.data.get("source")
-        if value is None and source in SOURCES and SOURCES[source].delivered:
+        if value is None and source in DELIVERED:
             raise ValueError(f"source {source} is read through Athena; name the connection to it")
         return value
 
@@ -200,35 +200,29 @@ class Settings(BaseModel):
         A value equal to the monitor's own is no override, so the trigger form may send all of its fields back.
         Raises SettingsError for a key that is unknown or not overridable, and for an invalid value.
         """
-        where = "run overrides"
         if not isinstance(overrides or {}, Mapping):
-            raise SettingsError(f"{where}: hold {written(overrides)}; valid: a JSON object of settings")
+            raise SettingsError(f"run overrides: hold {written(overrides)}; valid: a JSON object of settings")
         given = dict(overrides or {})
         problems = unknown_settings(given, per_run_names(), Settings.model_fields, "in a monitor file")
-        if given.get("sns_topic_arn", "") is None:  # the trigger form's empty field
+        topic = given.get("sns_topic_arn", self.sns_topic_arn)
+        if topic is None:  # the trigger form's empty field
             del given["sns_topic_arn"]
-        topic = given.get("sns_topic_arn")
-        if topic != self.sns_topic_arn and re.fullmatch(values.TEMPLATE, str(topic)):
+        elif topic != self.sns_topic_arn and re.fullmatch(values.TEMPLATE, str(topic)):
             problems.append(
                 f"sns_topic_arn is {topic!r}: only a monitor file may hold a template; valid: an SNS topic ARN"
             )
-        refuse(where, problems)
-        return validated(RunSettings, self.model_dump() | given, where)
+        refuse("run overrides", problems)
+        return validated(RunSettings, self.model_dump() | given, "run overrides")
 
     @property
     def read_through(self) -> str:
         """Id of the Airflow connection used to query ``source``."""
-        through_athena = self.source in SOURCES and SOURCES[self.source].delivered
-        return self.athena_conn_id if through_athena and self.athena_conn_id else self.conn_id
+        return self.athena_conn_id if self.source in DELIVERED and self.athena_conn_id else self.conn_id
 
     @property
     def sign_in(self) -> dict[str, str | None]:
         """What the connection to the warehouse signs in with, beside its own fields."""
-        return {
-            "aws_conn_id": self.aws_conn_id,
-            "user_parameter": self.user_parameter,
-            "password_parameter": self.password_parameter,
-        }
+        return self.model_dump(include={"aws_conn_id", "user_parameter", "password_parameter"})
 
 
 class RunSettings(Settings):

@@ -49,7 +49,8 @@ def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
     files, problems = [], []
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
-        if place.suffix.lower() not in _SUFFIXES or place.parts[0] == EXAMPLES or _is_hidden(place):
+        hidden = any(part.startswith(".") for part in place.parts)
+        if place.suffix.lower() not in _SUFFIXES or place.parts[0] == EXAMPLES or hidden:
             continue
         if len(place.parts) > 1:
             problems.append(f"{file}: monitor files in a subfolder are not loaded; move it up into {folder}")
@@ -69,10 +70,6 @@ def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
         except SettingsError as error:
             problems.append(str(error))
     return monitors, problems
-
-
-def _is_hidden(place: Path) -> bool:
-    return any(part.startswith(".") for part in place.parts)
 
 
 class _Loader(yaml.SafeLoader):
@@ -95,12 +92,7 @@ def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
         content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:  # ValueError: a date such as 2026-13-01
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # ValueError: as of a date 2026-13-01
         raise SettingsError(f"{file}: not valid YAML: {error}") from error
     if content is None:
         raise SettingsError(f"{file}: is empty; write settings as 'name: value' lines")
@@ -108,19 +100,13 @@ def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
         raise SettingsError(f"{file}: holds {written(content)}; valid: settings as 'name: value' lines")
     refuse(str(file), unknown_settings(content, Settings.model_fields, RunSettings.model_fields, "for a manual run"))
     settings = validated(Settings, content, str(file))
-    refuse(str(file), _scheduling_problems(settings))
-    return Monitor(dag_id=dag_id, file=file, settings=settings)
-
-
-def _scheduling_problems(settings: Settings) -> list[str]:
-    """Say why runs cannot be scheduled with these settings, though one may be triggered with them."""
     source = SOURCES.get(settings.source)
-    if source is None or settings.settle_minutes >= source.settle_minutes:
-        return []
-    return [
-        f"settle_minutes is {settings.settle_minutes}: too soon for source {settings.source}, as {source.settles}; "
-        f"valid: an integer from {source.settle_minutes} to 1440"
-    ]
+    if source and settings.settle_minutes < source.settle_minutes:  # which a run that is triggered need not heed
+        raise SettingsError(
+            f"{file}: settle_minutes is {settings.settle_minutes}: too soon for source {settings.source}, as "
+            f"{source.settles}; valid: an integer from {source.settle_minutes} to 1440"
+        )
+    return Monitor(dag_id=dag_id, file=file, settings=settings)
 
 
 def main(folder: Path) -> int:

@@ -59,3 +59,4 @@ SOURCES = {
         has_stopped="its files may be late, or the trail is off; once they have arrived, clear this run",
     ),
 }
+DELIVERED = frozenset(name for name, source in SOURCES.items() if source.delivered)

@@ -133,7 +133,7 @@ def validated(model: type[T], values: dict[str, Any], where: str) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = list(dict.fromkeys(_problem(each, schemas(model)) for each in error.errors()))
+        problems = dict.fromkeys(_problem(each, schemas(model)) for each in error.errors())
         raise _refusal(where, problems) from error
 
 
@@ -159,5 +159,5 @@ def refuse(where: str, problems: list[str]) -> None:
         raise _refusal(where, problems)
 
 
-def _refusal(where: str, problems: list[str]) -> SettingsError:
+def _refusal(where: str, problems: Iterable[str]) -> SettingsError:
     return SettingsError(f"{where}: " + "; and ".join(problems))
