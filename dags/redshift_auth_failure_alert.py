@@ -1,6 +1,6 @@
 """One DAG per monitor file: query the connection log, check the threshold, alert only where somebody breached.
 
-query_auth_failures -> check_threshold -> publish_alert | no_alert
+query_auth_failures -> check_threshold -> publish_alert | no_alert, and report_failure where one of them failed
 """
 
 from __future__ import annotations

@@ -17,7 +17,14 @@ SECOND = timedelta(seconds=1)
 
 def choose(**facts: Any) -> Interval:
     return choose_interval(
-        **{"run_type": "manual", "data_interval": (None, None), "logical_date": NOON, "run_after": NOON, "window": W}
+        **{
+            "run_type": "manual",
+            "data_interval": (None, None),
+            "logical_date": NOON,
+            "run_after": NOON,
+            "window": W,
+            "usual_window": W,
+        }
         | facts
     )
 

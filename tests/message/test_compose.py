@@ -134,6 +134,13 @@ def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
     )
 
 
+def test_an_alert_that_could_not_be_published_is_not_called_not_evaluated() -> None:
+    message = compose_failure(build_failure(MONITOR, make_run(), "scheduled__1", "publish_alert", "no topic"), "text")
+    assert message.subject == "[FAILED] (test) Redshift authentication failures: alert not published"
+    assert message.body.startswith("An interval was evaluated, but its alert was not published")
+    assert message.body.endswith("Once fixed, clear publish_alert. It then publishes the same alert.\n")
+
+
 def test_a_failure_says_the_interval_in_local_time() -> None:
     body = failure(make_run(display_timezone="Asia/Kolkata")).body
     assert "Local time  2026-03-01 17:30:00 to 2026-03-01 18:00:00 IST\n" in body

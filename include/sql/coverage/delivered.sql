@@ -1,4 +1,4 @@
--- What the scanned days show. Who may read the files sees all of them, whose they are not.
+-- What the scanned days show. A role that can read the files sees everybody's events, so shows_others is always 1.
 coverage AS (
     SELECT
         1 AS always,

@@ -1,5 +1,6 @@
--- What the log shows at all. A user without rights on it sees nothing, or nothing but its own logins. Any event before
--- the interval does for the oldest, and the newest is looked for in the interval first: one look at the whole log less.
+-- What the log shows at all. A user without rights on it sees nothing, or nothing but its own sign-ins. Any event before
+-- the interval proves that the log reaches back far enough, and the newest event is looked for in the interval first.
+-- Each saves a scan of the whole log.
 coverage AS (
     SELECT
         1 AS always,

@@ -1,4 +1,4 @@
-{#- Provisioned clusters and Serverless, about 7 days. The same log as STL's with other column names. -#}
+{#- Provisioned clusters and Serverless, about 7 days. AWS recommends it over STL_CONNECTION_LOG. -#}
 SELECT
     RTRIM(event) AS event,
     record_time AS occurred_at,

@@ -128,7 +128,7 @@ class Evaluation:
 
 
 def run_type_of(dag_run: DagRun) -> str:
-    """Return Airflow's type of a run: scheduled, manual, backfill, …."""
+    """Return Airflow's type of a run, such as scheduled, manual or backfill."""
     return str(getattr(dag_run.run_type, "value", dag_run.run_type))
 
 

@@ -61,7 +61,7 @@ def choose_interval(
     logical_date: datetime | None,
     run_after: datetime,
     window: timedelta,
-    usual_window: timedelta | None = None,
+    usual_window: timedelta,
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> Interval:
@@ -85,7 +85,7 @@ def choose_interval(
             raise IntervalError(f"this {run_type} run has no data interval; clear it or run a backfill over its dates")
         return Interval(first.astimezone(UTC), last.astimezone(UTC))
 
-    by_hand = first and last and (last != logical_date or last - first != (usual_window or window))
+    by_hand = first and last and (last != logical_date or last - first != usual_window)
     if start is None and end is None and by_hand:
         start, end = first, last
     if start is None:

@@ -15,7 +15,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach
 from redshift_auth_alert.message import words
 from redshift_auth_alert.message.alert import Alert
-from redshift_auth_alert.message.failure import NOT_EVALUATED, Failure
+from redshift_auth_alert.message.failure import Failure
 
 # A chat client folds a long text away. What does not fit is counted, and is in the task log in full.
 DESCRIPTION_LIMIT = 3_000
@@ -58,7 +58,7 @@ def write_failure(failure: Failure) -> str:
     """Write that an interval was not evaluated, why, and what to do."""
     run = failure.run
     lines = [
-        NOT_EVALUATED,
+        failure.opening,
         f"Interval {run.interval}" if run else "Interval unknown, as the run's settings are invalid",
         f"Run {plain(words.escaped(failure.run_id))}, task {failure.task_id}",
         f"Reason: {plain(words.printable(failure.reason))[:_REASON_LIMIT]}",

@@ -11,9 +11,9 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
+from redshift_auth_alert.message.words import IGNORED_NAMED
 
 VERSION = "2.0"
-_IGNORED_NAMED = 5
 
 
 def write(alert: Alert) -> str:
@@ -55,7 +55,7 @@ def write(alert: Alert) -> str:
         },
         "breaches": [_breach(each) for each in alert.reported],
         "over": [_breach(each) for each in alert.over],
-        "ignored": [_breach(each) for each in verdict.having("ignored")[:_IGNORED_NAMED]],
+        "ignored": [_breach(each) for each in verdict.having("ignored")[:IGNORED_NAMED]],
     })  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a failure says, whatever its form: which interval was not evaluated, why, and what to do."""
+"""What a failure says, whatever its form: which interval was not evaluated or reported, why, and what to do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from redshift_auth_alert.message.alert import identify, write_subject
 from redshift_auth_alert.settings.monitors import Monitor
 
 REASON_LIMIT = 2_000
-NOT_EVALUATED = "An interval was not evaluated. This does not mean that nobody breached."
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """That an interval was not evaluated, and why; ``run`` is None where the run's settings are invalid."""
+    """That an interval was not evaluated or reported; ``run`` is None where the run's settings are invalid."""
 
     subject: str
     attributes: Mapping[str, str | int]
@@ -25,10 +24,19 @@ class Failure:
     reason: str
 
     @property
+    def opening(self) -> str:
+        """Say what is missing: the evaluation, or its alert."""
+        if self.task_id == "publish_alert":
+            return "An interval was evaluated, but its alert was not published: somebody may have breached."
+        return "An interval was not evaluated. This does not mean that nobody breached."
+
+    @property
     def what_to_do(self) -> str:
         """Say how the interval is evaluated after all."""
         if self.run is None:
             return "Trigger a new run with valid overrides. Clearing this run would fail again."
+        if self.task_id == "publish_alert":
+            return "Once fixed, clear publish_alert. It then publishes the same alert."
         return "Once fixed, clear the failed task. The run then evaluates the same interval."
 
 
@@ -41,5 +49,6 @@ def build_failure(monitor: Monitor, run: Evaluation | None, run_id: str, task_id
         "severity": "failed",
         "alert_id": identify(monitor.dag_id, "failed", run_id, task_id),
     }
-    subject = write_subject("failed", settings.environment, "not evaluated")
+    what = "alert not published" if task_id == "publish_alert" else "not evaluated"
+    subject = write_subject("failed", settings.environment, what)
     return Failure(subject, attributes, run, run_id, task_id, str(reason)[:REASON_LIMIT])

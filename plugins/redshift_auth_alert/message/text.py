@@ -11,7 +11,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message import words
 from redshift_auth_alert.message.alert import Alert
-from redshift_auth_alert.message.failure import NOT_EVALUATED, Failure
+from redshift_auth_alert.message.failure import Failure
 
 COLUMNS = 78
 _BLOCKS = "·▁▂▃▄▅▆▇█"
@@ -38,7 +38,7 @@ def write_failure(failure: Failure) -> str:
         ("Task", failure.task_id),
     ]
     blocks = [
-        [NOT_EVALUATED],
+        [failure.opening],
         _facts(facts),
         _wrapped(f"Reason: {words.printable(failure.reason)}", later="  "),
         _wrapped(failure.what_to_do),

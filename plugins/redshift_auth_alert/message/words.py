@@ -11,7 +11,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Verdict
 from redshift_auth_alert.detection.interval import format_utc
 
-_IGNORED_NAMED = 5
+IGNORED_NAMED = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
 _REACHED = {
     "failures": "{} authentication failures",
@@ -97,7 +97,7 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     settings, totals = run.settings, verdict.totals
     window = minutes(settings.window_minutes)
     if not (totals.reported or totals.over):
-        return ["The log shows only a part of the interval. No breach is in that part; the rest was not evaluated."]
+        return ["The log shows only a part of the interval. That part has nothing to report; the rest is unknown."]
     if not totals.reported:
         return [f"{count_groups(totals.over, run)} quiet again: not at the threshold for {window}."]
     reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
@@ -127,7 +127,7 @@ def ignored(verdict: Verdict, run: Evaluation) -> str:
         return ""
     named = [
         f"{name(each.group)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
-        for each in verdict.having("ignored")[:_IGNORED_NAMED]
+        for each in verdict.having("ignored")[:IGNORED_NAMED]
         if each.entry
     ]
     rest = f" and {number - len(named):,} more" if number > len(named) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor
 
 _PAGE = """\
@@ -20,13 +19,14 @@ One run evaluates one interval:
 | `check_threshold` | judges what was found, and chooses the branch |
 | `publish_alert` | publishes the alert to the topic |
 | `no_alert` | marks a run that had nothing to report |
+| `report_failure` | reports to the topic which of them failed and why, then fails too |
 
 | outcome | meaning | what to do |
 | --- | --- | --- |
 | run green, `publish_alert` green | an alert was published | read it: `check_threshold` logs each group |
 | run green, `publish_alert` pink (skipped) | nothing to report: nobody breached, or every breach is ignored or already reported | nothing |
 | run red | the interval was not evaluated, or the alert could not be published; the failure is reported to the topic | read the error in the log of the red task, fix it, then clear that task |
-| `query_auth_failures` yellow (up for retry) | the warehouse was out of reach; the task tries again by itself | nothing yet |
+| a task yellow (up for retry) | the warehouse or the topic was out of reach; the task tries again by itself, a publishing one for two hours | nothing yet |
 
 *Trigger* evaluates another interval or other settings; its form explains each of them. The package's runbook,
 `docs/runbook.md`, says for each message what it means and what to do.
@@ -35,7 +35,7 @@ One run evaluates one interval:
 
 def describe(monitor: Monitor) -> str:
     """Return the page as Markdown: what the monitor watches, and what its outcomes mean."""
-    settings: Settings = monitor.settings
+    settings = monitor.settings
     always = {name: getattr(settings, name) for name in ("source", "threshold", "window_minutes", "schedule")}
     shown = {"file": monitor.file.name} | always | settings.model_dump(mode="json", exclude_defaults=True)
     rows = (f"| `{name}` | {_cell(value)} |" for name, value in shown.items())

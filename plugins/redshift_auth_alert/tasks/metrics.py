@@ -38,7 +38,7 @@ def write_metrics(found: Mapping[str, int], run: Evaluation) -> None:
 
 
 def write_failed(settings: RunSettings, monitor: str, run_type: str) -> None:
-    """Write ``IntervalsFailed``, whose alarm notices a failure also where the topic cannot be reached."""
+    """Write ``IntervalsFailed`` at each attempt to report a failure: its alarm works where the topic does not."""
     _write(settings, monitor, run_type, {"IntervalsFailed": 1})
 
 

@@ -99,10 +99,10 @@ class Run:
         except AlertError:
             run = None
         ti = context["ti"]
-        if ti.try_number == 1:
-            write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
+        write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(REPORTED_TASKS), run_ids=[ti.run_id])
-        failed = next((task for task in REPORTED_TASKS if states[ti.run_id].get(task) == "failed"), REPORTED_TASKS[0])
+        states = states.get(ti.run_id, {})
+        failed = next((task for task in REPORTED_TASKS if states.get(task) == "failed"), REPORTED_TASKS[0])
         reason = ti.xcom_pull(task_ids=failed, key=REASON) or (
             f"{failed} ended without a reason: it was killed, took too long, or could not publish. Its log in Airflow "
             "says more"

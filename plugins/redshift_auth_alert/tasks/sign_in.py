@@ -31,9 +31,8 @@ _USED_UP = (
 )  # fmt: skip
 _UNREACHABLE = Remedy("", "AWS could not be reached", retry=True)
 CONNECT_SECONDS = 10
-STATEMENT_SECONDS = (
-    540  # below the task's limit of 10 minutes, so that the server ends what the task would leave behind
-)
+# Below the task's limit of 10 minutes, so that the server ends what the task would leave behind.
+STATEMENT_SECONDS = 540
 # The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
 _NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
