@@ -26,7 +26,15 @@ from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
 from tests.conftest import unwrapped
 
 NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-MONITORS = {"default.yaml": monitor_file(start_date=NEVER, threshold=3)}
+A_MOMENT_AGO = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+EVERY_MINUTE = f"{DAG_ID}__every_minute"
+MONITORS = {
+    "default.yaml": monitor_file(start_date=NEVER, threshold=3),
+    # No reminder is due within the week.
+    "every_minute.yaml": monitor_file(
+        environment="minute", schedule="* * * * *", start_date=A_MOMENT_AGO, threshold=3, remind_every_minutes=10_080
+    ),
+}
 FAULTS = ("refuse", "hang", "cut")
 
 
@@ -214,10 +222,32 @@ def test_a_topic_that_accepts_and_never_answers_gives_the_same_alert_id_each_tim
     assert len({mail.attributes["alert_id"] for mail in mails}) == 1
 
 
+def test_an_ongoing_breach_is_held_back_as_the_run_before_reported_it(
+    world: World, without_sns: dict[str, str]
+) -> None:
+    world.airflow.unpause(EVERY_MINUTE)  # and so all intervals since the attack are caught up first
+    world.wait_for_mail("minute")
+    if datetime.now(UTC).second > 50:
+        time.sleep(11)
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    assert not world.warehouse.login("127.0.0.11", "admin", "guess")
+
+    def ended() -> list[dict[str, Any]]:
+        runs = world.airflow.runs(EVERY_MINUTE)
+        return [r for r in runs if datetime.fromisoformat(r["data_interval_start"]) == minute and r["end_date"]]
+
+    world.airflow.wait_until(ended, 300, "the run of the new failure to end")
+    (run,) = ended()
+    log = world.airflow.task_log(run["dag_run_id"].replace("+", "%2B"), "check_threshold", EVERY_MINUTE)
+    assert run["state"] == "success"
+    assert "127.0.0.11 [1 times] ongoing: held back" in log
+    assert len(world.mail("minute")) == 1
+
+
 def test_nothing_else_reached_the_inbox(world: World, without_sns: dict[str, str]) -> None:
     world.mails += world.cloud.take_mail()
     subjects = sorted(mail.subject.split(" Redshift")[0] for mail in world.mails)
     expected = ["[FAILED] (killed)", *(f"[FAILED] ({fault})" for fault in FAULTS), "[ALERT] (breach)"]
     assert [each for each in subjects if "stopped" not in each] == sorted([
-        *expected, "[FAILED] (failure)", *["[ALERT] (swallowed)"] * 2,
+        *expected, "[FAILED] (failure)", *["[ALERT] (swallowed)"] * 2, "[ALERT] (minute)",
     ])  # fmt: skip
