@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import detection, history, statement, tasks
+from benchmarks import detection, fleet, history, monitors, page, statement, tasks
 from benchmarks.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,12 +33,18 @@ def _wall_seconds(target: str) -> float:
 
 FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "import": tasks.imports,
+    "monitors": monitors.one_pass,
+    "warehouses": monitors.each_warehouse,
+    "scheduled": monitors.scheduled,
     "statement": statement.against_the_lambda,
     "growth": statement.growth,
     "elastalert": detection.against_elastalert,
     "check": tasks.check_against_the_lambda,
     "million": tasks.a_million_hosts,
+    "siem": tasks.a_thousand_findings,
     "history": history.backfill,
+    "page": page.first_paint,
+    "fleet": fleet.growth,
     "demo": demo,
     "test": test,
 }

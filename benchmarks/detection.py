@@ -27,6 +27,7 @@ from sandbox.warehouse import running_warehouse
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv-elastalert"
 REQUIREMENTS = HERE / "elastalert-requirements.txt"
+LOCK = HERE.parent / "requirements-dev.txt"
 MIDNIGHT = NOON.replace(hour=0, tzinfo=None)
 ROUNDS = 3
 
@@ -48,15 +49,21 @@ def against_elastalert() -> Iterator[Figure]:
         with running_warehouse() as warehouse, warehouse.admin() as admin, duckdb.connect() as duck:
             admin.execute(
                 "CREATE SCHEMA bench; SET search_path TO bench; CREATE TABLE stl_connection_log (event char(50),"
-                " recordtime timestamp, remotehost char(45), username char(50), dbname char(50))"
+                " recordtime timestamp, remotehost char(45), username char(50), dbname char(50), pid int,"
+                " authmethod char(32), sslversion char(50), application_name char(250), os_version char(64),"
+                " driver_version char(64))"
             )
-            with admin.cursor().copy("COPY stl_connection_log FROM STDIN") as copy:
+            with admin.cursor().copy(
+                "COPY stl_connection_log (event, recordtime, remotehost, username, dbname) FROM STDIN"
+            ) as copy:
                 for at, host in events:
                     copy.write_row(("authentication failure", at, host, "admin", "dev"))
             admin.execute("ANALYZE stl_connection_log")
             duck.execute(
                 "CREATE TABLE stl_connection_log AS SELECT 'authentication failure' AS event, column0 AS recordtime,"
-                " column1 AS remotehost, 'admin' AS username, 'dev' AS dbname FROM read_csv(?, header = false)",
+                " column1 AS remotehost, 'admin' AS username, 'dev' AS dbname, 1 AS pid,"
+                " NULL::VARCHAR AS authmethod, NULL::VARCHAR AS sslversion, NULL::VARCHAR AS application_name,"
+                " NULL::VARCHAR AS os_version, NULL::VARCHAR AS driver_version FROM read_csv(?, header = false)",
                 [str(file)],
             )
             ours = statement(run, INCLUDE)
@@ -100,7 +107,10 @@ def _environment() -> Path:
     python = VENV / "bin" / "python"
     if not (VENV / ".ready").exists() or (VENV / ".ready").stat().st_mtime < REQUIREMENTS.stat().st_mtime:
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        # Two packages have no wheel: setuptools builds them, and the project's lock has its hash.
+        built = ["--no-binary", "envparse", "--no-binary", "exotel", "--build-constraints", str(LOCK)]
         uv = [sys.executable, "-m", "sandbox.uv_like_pip"]
-        subprocess.run([*uv, "pip", "sync", "-q", "--python", python, REQUIREMENTS], check=True)
+        sync = [*uv, "pip", "sync", "-q", "--require-hashes", "--only-binary", ":all:", *built]
+        subprocess.run([*sync, "--python", python, REQUIREMENTS], check=True)
         (VENV / ".ready").touch()
     return python

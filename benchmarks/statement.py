@@ -18,6 +18,11 @@ from redshift_auth_alert.settings.model import RunSettings
 from sandbox.warehouse import running_warehouse
 
 INCLUDE = Path(__file__).resolve().parents[1] / "include"
+# Of which no failure here tells anything.
+NO_CLIENTS = (
+    "1 AS pid, NULL::char(32) AS authmethod, NULL::char(50) AS sslversion, NULL::char(250) AS application_name,"
+    " NULL::char(64) AS os_version, NULL::char(64) AS driver_version"
+)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = Interval(NOON, NOON + timedelta(minutes=30))
 LAMBDA = """
@@ -51,7 +56,9 @@ def log_of(events: int, days: int = 7, hosts: int = 100_000) -> Iterator[psycopg
                 TIMESTAMP '2026-03-01 12:40' - ({events} - number) * (INTERVAL '{days} days' / {events}) AS recordtime,
                 ('10.' || host / 65536 || '.' || host / 256 % 256 || '.' || host % 256)::char(45) AS remotehost,
                 '50000'::char(32) AS remoteport, number::int AS pid, 'dev'::char(50) AS dbname,
-                ('user' || host % 1000)::char(50) AS username, 'password'::char(32) AS authmethod
+                ('user' || host % 1000)::char(50) AS username, 'password'::char(32) AS authmethod,
+                NULL::char(50) AS sslversion, CASE number % 10 WHEN 0 THEN 'app' || number % 70 END::char(250)
+                AS application_name, NULL::char(64) AS os_version, NULL::char(64) AS driver_version
             FROM (
                 SELECT number, number * 7919 % {hosts} AS host FROM generate_series(1::bigint, {events}) AS number
             ) AS numbered
@@ -71,16 +78,17 @@ def against_the_lambda() -> Iterator[Figure]:
             lambdas, own = medians(lambda: log.execute(LAMBDA).fetchall(), lambda: log.execute(ours).fetchall())
             return own / lambdas
 
-        yield Figure("statement against the Lambda's GROUP BY, quiet log", ratio(), 1.5, "times")
+        yield Figure("statement against the Lambda's GROUP BY, quiet log", ratio(), 1.25, "times")
         log.execute(
             "INSERT INTO stl_connection_log SELECT 'authentication failure',"
             " TIMESTAMP '2026-03-01 12:00' + number * INTERVAL '9 milliseconds', '203.0.113.' || number % 10, '50000',"
-            " number, 'dev', 'admin' || number % 7, 'password' FROM generate_series(0, 199999) AS number"
+            " number, 'dev', 'admin' || number % 7, 'password', 'TLSv1.2', 'app' || number % 3, 'Linux', 'ODBC'"
+            " FROM generate_series(0, 199999) AS number"
         )
         log.execute("ANALYZE stl_connection_log")
         if len(log.execute(ours).fetchall()) != 10:
             raise RuntimeError("the statement did not find the ten hosts")
-        yield Figure("the same under attack", ratio(), 3, "times")
+        yield Figure("the same under attack", ratio(), 2.4, "times")
 
 
 def growth() -> Iterator[Figure]:
@@ -92,5 +100,5 @@ def growth() -> Iterator[Figure]:
         # as many hosts more as events, so that each host has the same failures and all are swept
         with log_of(millions * 1_000_000, days=1, hosts=millions * 20_000) as log:
             seconds += medians(partial(log.execute, ours), rounds=3)
-    told = ", ".join(f"{each:.1f}" for each in seconds)
-    yield Figure(f"8 against 1 million events, a day swept ({told} s)", seconds[-1] / seconds[0], 9, "times")
+    each_took = ", ".join(f"{each:.1f}" for each in seconds)
+    yield Figure(f"8 against 1 million events, a day swept ({each_took} s)", seconds[-1] / seconds[0], 9, "times")

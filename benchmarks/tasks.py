@@ -16,17 +16,18 @@ from typing import Any
 import psycopg
 
 from benchmarks.figure import Figure, medians
-from benchmarks.statement import INCLUDE, make_run
+from benchmarks.statement import INCLUDE, NO_CLIENTS, make_run
 from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.statement import statement
 from redshift_auth_alert.detection.verdict import fit_budget
-from sandbox.mwaa import lay_out
+from sandbox.home import lay_out
 from sandbox.warehouse import running_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 9
 MONITOR = "environment: bench\nsns_topic_arn: arn:aws:sns:eu-central-1:123456789012:bench\n"
+ONE = "redshift_auth_failure_alert__monitor1"
 BARE_OPERATORS = """
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
@@ -47,7 +48,7 @@ class Pushed(dict[str, Any]):
 
 
 def imports() -> Iterator[Figure]:
-    """CPU time of importing the DAG file against that of its operators alone, each in a fresh process."""
+    """CPU time of importing the DAG file, against its operators alone and in a task, each in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:
         env = os.environ | {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         many = {f"monitor{number}.yaml": MONITOR for number in range(100)}
@@ -55,6 +56,7 @@ def imports() -> Iterator[Figure]:
         works = [BARE_OPERATORS] + [
             f"import runpy; runpy.run_path({str(each / 'redshift_auth_failure_alert.py')!r})" for each in dags
         ]
+        works.append(f"import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = {ONE!r}; {works[2]}")
 
         def seconds(code: str) -> float:
             timed = f"import time; began = time.process_time()\n{code}\nprint(time.process_time() - began)"
@@ -63,10 +65,12 @@ def imports() -> Iterator[Figure]:
 
         seconds(works[1])  # writes the byte code and Airflow's configuration
         rounds = [[seconds(code) for code in works] for _ in range(ROUNDS)]
-    ratio = statistics.median(one / bare for bare, one, _ in rounds)
-    further = statistics.median(hundred - one for _, one, hundred in rounds) / 99
+    ratio = statistics.median(one / bare for bare, one, *_ in rounds)
+    further = statistics.median(hundred - one for _, one, hundred, _ in rounds) / 99
+    in_a_task = statistics.median(task / one for _, one, _, task in rounds)
     yield Figure("import of the DAG file against the bare operators, one monitor", ratio, 1.15, "times")
     yield Figure("import, each further monitor of 100", 1000 * further, 10, "ms")
+    yield Figure("import in a task, 100 monitors against one", in_a_task, 1.1, "times")
 
 
 def a_million_hosts() -> Iterator[Figure]:
@@ -82,7 +86,7 @@ def a_million_hosts() -> Iterator[Figure]:
                 "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
                 " timestamp '2026-03-01 12:00' + attempt * interval '1 second' AS recordtime,"
                 " ('10.' || host / 65536 || '.' || host / 256 % 256 || '.' || host % 256)::char(45) AS remotehost,"
-                " repeat(chr(128512 + attempt % 7), 50)::char(50) AS username, 'dev'::char(50) AS dbname"
+                f" repeat(chr(128512 + attempt % 7), 50)::char(50) AS username, 'dev'::char(50) AS dbname, {NO_CLIENTS}"
                 f" FROM generate_series(1, {hosts}) AS host, generate_series(1, 2) AS attempt"
             )
             admin.execute("ANALYZE stl_connection_log")
@@ -99,6 +103,32 @@ def a_million_hosts() -> Iterator[Figure]:
     yield Figure("asset event, 1,000,000 breaching hosts", document / 1024, 256, "KB")
     few, many = (_peak_memory(tables[hosts]) for hosts in (1_000, 1_000_000))
     yield Figure("peak memory of the check, 1,000,000 hosts against 1,000", many / few, 1.2, "times")
+
+
+def a_thousand_findings() -> Iterator[Figure]:
+    """Size of the message for a SIEM that names 1,000 hosts, of which half are new, as it is sent."""
+    from redshift_auth_alert.tasks.check import check_threshold
+
+    run, pushed = make_run(message_format="ocsf"), Pushed()
+    with running_warehouse() as warehouse, warehouse.admin() as admin:
+        admin.execute("CREATE SCHEMA bench; SET search_path TO bench")
+        admin.execute(
+            "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
+            " timestamp '2026-03-01 11:59' - host % 2 * interval '10 minutes' + attempt * interval '1 minute'"
+            " AS recordtime, ('2001:db8:1234:5678:9abc:def0:1234:' || to_hex(host))::char(45) AS remotehost,"
+            " ('administrator' || attempt % 5)::char(50) AS username, 'dev'::char(50) AS dbname,"
+            " 0 AS pid, 'password'::char(32) AS authmethod, 'TLSv1.3'::char(50) AS sslversion,"
+            " 'DBeaver 24.1.0 - Main'::char(250) AS application_name, 'Linux 6.1.0-18-amd64'::char(64) AS os_version,"
+            " 'Redshift JDBC Driver 2.1.0.30'::char(64) AS driver_version"
+            " FROM generate_series(1, 1000) AS host, generate_series(1, 25) AS attempt;"
+            "INSERT INTO stl_connection_log VALUES ('authenticated', '2026-02-23', '', '', 'dev', 0),"
+            " ('authenticated', '2026-03-01 12:31', '', '', 'dev', 0)"
+        )
+        check_threshold(_candidates(admin, run), run, pushed)
+    named = [len(finding["evidences"]) for finding in json.loads(pushed["body"])]
+    if named != [500, 500]:
+        raise RuntimeError(f"not all groups are named: {named}")
+    yield Figure("message for a SIEM, 1,000 breaching hosts", len(json.dumps(pushed["body"])) / 1000, 250, "KB")
 
 
 def _candidates(connection: psycopg.Connection, run: Evaluation) -> Candidates:
@@ -152,7 +182,7 @@ def check_against_the_lambda() -> Iterator[Figure]:
             "CREATE TABLE stl_connection_log AS SELECT 'authentication failure'::char(50) AS event,"
             " timestamp '2026-03-01 12:00' + attempt * interval '1 second' AS recordtime,"
             " ('10.' || host / 65536 || '.' || host / 256 % 256 || '.' || host % 256)::char(45) AS remotehost,"
-            " 'admin'::char(50) AS username, 'dev'::char(50) AS dbname"
+            f" 'admin'::char(50) AS username, 'dev'::char(50) AS dbname, {NO_CLIENTS}"
             " FROM generate_series(0, 99999) AS host, generate_series(1, 12) AS attempt"
         )
         table = _candidates(admin, run)

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError
 from deploy.bundle import AIRFLOWS, ROOT, files_to_install, make_bundle
 from deploy.environment import Environment
 from deploy.plan import plan_deployment, plan_removal
+from deploy.watch import watched_by
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.settings.monitors import load_monitors
 
@@ -30,20 +31,25 @@ def main(arguments: list[str] | None = None) -> None:
         environment = Environment(boto3.client("s3"), boto3.client("mwaa"), options.environment)
         environment.check(options.bucket)
         print(f"Environment {environment.name}: Airflow {environment.airflow}, {environment.status}")
+        alarms = ""
         if options.command == "undeploy":
             plan = plan_removal(environment, files_to_install(), dags_only=options.dags_only)
         else:
             airflow = options.airflow or environment.airflow
-            for monitor in load_monitors(ROOT / "include" / "monitors")[0]:
-                environment.check_topic(str(monitor.file), monitor.settings.sns_topic_arn)
+            monitors = load_monitors(ROOT / "include" / "monitors")[0]
+            for monitor in monitors:
+                environment.check_topic(monitor.place_of("sns_topic_arn"), monitor.settings.sns_topic_arn)
             plan = plan_deployment(environment, make_bundle(ROOT, airflow), dags_only=options.dags_only)
             plan = plan._replace(upgrade=airflow if airflow != environment.airflow else "")
+            alarms = watched_by(monitors)
         print(plan if any(plan) else "All of it is there already; nothing is changed.")
         if options.dry_run:
             print("A dry run: nothing is changed.")
         elif any(plan):
             environment.apply(plan)
-            print(f"Done. https://{environment.found['WebserverUrl']}/dags/redshift_auth_failure_alert")
+            print(f"Done. https://{environment.found['WebserverUrl']}/dags")
+        if alarms:
+            print(alarms)
     except KeyboardInterrupt:
         print("\nInterrupted. An update of the environment that was begun goes on; then run the same command again.")
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""``python -m sandbox demo``, ``history``, ``up`` and ``fail``."""
+"""``python -m sandbox demo``, ``history``, ``up``, ``pictures`` and ``fail``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def main() -> int:
     commands.add_parser("demo", help="real failed logins in, one alert out")
     commands.add_parser("history", help="thirty days of logs in S3, one backfill")
     commands.add_parser("up", help="run until interrupted")
+    commands.add_parser("pictures", help="take the pictures of README")
     fail = commands.add_parser("fail", help="fail ten logins at a running sandbox")
     fail.add_argument("port", type=int, help="port of the local Redshift, as make up prints it")
     fail.add_argument("address", help="loopback address to come from, such as 127.0.0.2")

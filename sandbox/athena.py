@@ -1,4 +1,4 @@
-"""The local Athena: moto's, whose queries the engine answers from the files in the local S3."""
+"""The local Athena: moto's. The engine answers its queries from the files in the local S3."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from moto.athena.models import AthenaBackend
 from moto.athena.responses import AthenaResponse
 from moto.core.exceptions import JsonRESTError
 
-from sandbox.athena_engine import Engine, ListFiles, Result, local_copy
+from sandbox.athena_engine import Engine, Result, local_copy
+from sandbox.athena_tables import ListFiles
 
 PAGE = 1_000
 
@@ -100,7 +101,9 @@ def _from_s3(s3: Any, folder: Path) -> ListFiles:
     def list_files(uri: str) -> list[tuple[str, Path]]:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         found = []
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        there = {each["Name"] for each in s3.list_buckets()["Buckets"]}
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix) if bucket in there else ()
+        for page in pages:
             for each in page.get("Contents", []):
                 version = (each["Key"], each["ETag"])
                 if version not in copies:

@@ -1,16 +1,14 @@
 """What answers the local Athena's queries: DuckDB, from local copies of the files in S3.
 
-A query is translated from Athena's dialect to DuckDB's. The tables are those of the DDL that was run, with their
-partition projection: as in Athena, only files of the days that the query's WHERE leaves are listed and read.
+A query is translated from Athena's dialect to DuckDB's. As in Athena, only files of the partitions that the query's
+WHERE leaves are listed and read.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+from sandbox.athena_tables import ExternalTable, ListFiles, PublishedTable, Table, external_table
+
 _TYPES = {"INTEGER": "integer", "BIGINT": "bigint", "TIMESTAMP": "timestamp", "BOOLEAN": "boolean"}
-ListFiles = Callable[[str], list[tuple[str, Path]]]
 
 
 class QueryFailedError(Exception):
@@ -40,65 +39,27 @@ class Result:
     scanned_bytes: int = 0
 
 
-@dataclass
-class Table:
-    """An external table: its columns for DuckDB, and where its partitions' files are."""
-
-    columns: dict[str, str]
-    partitioned_by: list[str]
-    properties: dict[str, str]
-
-    @property
-    def of_lines(self) -> bool:
-        """Whether a row is a line of text, else a record of a JSON file of CloudTrail's."""
-        return list(self.columns) == ["line"]
-
-    def partitions(self, condition: str) -> list[dict[str, str]]:
-        """Return the projected partitions that meet ``condition``, as values by column."""
-        projected = " CROSS JOIN ".join(f"(SELECT unnest(?) AS {column})" for column in self.partitioned_by)
-        values = [self._projected(column) for column in self.partitioned_by]
-        with duckdb.connect() as duck:
-            kept = duck.execute(f"SELECT * FROM {projected} WHERE {condition}", values).fetchall()
-        return [dict(zip(self.partitioned_by, row, strict=True)) for row in kept]
-
-    def location(self, partition: dict[str, str]) -> str:
-        """Return the prefix of a partition's files."""
-        location = self.properties["storage.location.template"]
-        for column, value in partition.items():
-            location = location.replace(f"${{{column}}}", value)
-        return location
-
-    def _projected(self, column: str) -> list[str]:
-        def of(what: str) -> str:
-            return self.properties[f"projection.{column}.{what}"]
-
-        if of("type") == "enum":
-            return of("values").split(",")
-        first = date(*map(int, of("range").split(",")[0].split("/")))
-        days = (date.today() - first).days + 2  # noqa: DTZ011 -- NOW+1DAYS
-        return [f"{first + timedelta(days=day):%Y/%m/%d}" for day in range(days)]
-
-
 class Engine:
-    """Runs statements over external tables; ``list_files`` returns uri and local copy of each file of a prefix."""
+    """Runs statements over tables; ``list_files`` returns uri and local copy of each file of a prefix."""
 
     def __init__(self, list_files: ListFiles) -> None:
         self._list_files = list_files
-        self.tables: dict[str, Table] = {}
+        self.tables: dict[str, ExternalTable] = {}
 
     def run(self, sql: str) -> Result:
         """Run one statement; raise QueryFailedError with a reason in Athena's words."""
+        explain = "EXPLAIN " if sql.startswith("EXPLAIN ") else ""  # sqlglot does not parse what follows
         try:
-            tree = sqlglot.parse_one(sql, read="athena")
+            tree = sqlglot.parse_one(sql.removeprefix(explain), read="athena")
         except sqlglot.ParseError as error:
             raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
         if isinstance(tree, exp.Create):
-            self.tables[tree.this.this.name] = _table(tree)
+            self.tables[tree.this.this.name] = external_table(tree)
             return Result()
         with duckdb.connect() as duck:
             translated, partitions, size = self.translate(tree, duck)
             try:
-                cursor = duck.execute(translated)
+                cursor = duck.execute(explain + translated)
                 columns = [(name, _TYPES.get(str(kind), "varchar")) for name, kind, *_ in cursor.description]
                 return Result(columns, cursor.fetchall(), partitions, size)
             except duckdb.IOException as error:
@@ -113,73 +74,59 @@ class Engine:
         """
         partitions: set[str] = set()
         size = 0
-        for number, table in enumerate(self._external(tree)):
-            locations = self._prune(table)
+        for number, table in enumerate(_tables(tree)):
+            known = self._known(table)
+            locations = _prune(table, known)
             partitions |= set(locations)
             files = [each for location in locations for each in self._list_files(location)]
             size += sum(path.stat().st_size for _, path in files)
             view = f"scan_{number}"
-            _create_view(duck, view, self.tables[table.name], files)
-            table.set("this", exp.to_identifier(view))
+            known.create_view(duck, view, [str(path) for _, path in files])
+            table.replace(exp.Table(this=exp.to_identifier(view), alias=table.args.get("alias")))
         return tree.sql("duckdb"), partitions, size
 
-    def _external(self, tree: exp.Expr) -> list[exp.Table]:
-        ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
-        tables = [table for table in tree.find_all(exp.Table) if table.name and table.name not in ctes]
-        for table in tables:
+    def _known(self, table: exp.Table) -> Table:
+        catalog, namespace = table.catalog, table.db
+        if not catalog:
             if table.name not in self.tables:
-                raise QueryFailedError(
-                    f"TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.logs.{table.name}' does not exist"
-                )
-        return tables
-
-    def _prune(self, table: exp.Table) -> list[str]:
-        """Return the locations that the conditions on partition columns leave, and take these out of the query."""
-        known = self.tables[table.name]
-        select = table.find_ancestor(exp.Select)
-        where = select and select.args.get("where")
-        conditions = []
-        whole = where.this if where else exp.true()
-        for condition in list(whole.flatten()) if isinstance(whole, exp.And) else [whole]:
-            columns = {column.name for column in condition.find_all(exp.Column)}
-            if columns and columns <= set(known.partitioned_by):
-                conditions.append(condition.sql("duckdb"))
-                condition.replace(exp.true())
-        return [known.location(each) for each in known.partitions(" AND ".join(conditions) or "TRUE")]
+                raise _not_found("TABLE", f"Table 'awsdatacatalog.logs.{table.name}' does not exist")
+            return self.tables[table.name]
+        place, _, bucket = catalog.partition("/")
+        if place != "s3tablescatalog" or not (published := self._list_files(f"s3://{bucket}/")):
+            raise _not_found("CATALOG", f"Catalog '{catalog}' not found")
+        if not any(uri.startswith(f"s3://{bucket}/{namespace}/") for uri, _ in published):
+            raise _not_found("SCHEMA", f"Schema '{namespace}' does not exist")
+        files = [each for each in published if each[0].startswith(f"s3://{bucket}/{namespace}/{table.name}/")]
+        if not files:
+            raise _not_found("TABLE", f"Table '{catalog}.{namespace}.{table.name}' does not exist")
+        return PublishedTable(files)
 
 
-def _table(create: exp.Create) -> Table:
-    properties = create.args["properties"].expressions
-    partitioned = next(each.this for each in properties if isinstance(each, exp.PartitionedByProperty))
-    return Table(
-        {column.name: column.kind.sql("duckdb") for column in create.this.expressions},
-        [column.name for column in partitioned.expressions],
-        {each.this.name: each.args["value"].name for each in properties if type(each) is exp.Property},
-    )
+def _not_found(what: str, says: str) -> QueryFailedError:
+    return QueryFailedError(f"{what}_NOT_FOUND: line 1:1: {says}")
 
 
-def _create_view(duck: duckdb.DuckDBPyConnection, name: str, table: Table, files: list[tuple[str, Path]]) -> None:
-    columns = ", ".join(f"'{column}': '{kind}'" for column, kind in table.columns.items())
-    paths = [str(path) for _, path in files]
-    if not files:
-        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in table.columns.items())
-        duck.execute(f"""CREATE VIEW {name} AS SELECT {empty}, '' AS "$path" WHERE FALSE""")
-        return
-    how = (
-        "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, strict_mode = false, "
-        "compression = 'gzip'"
-        if table.of_lines
-        else "format = 'newline_delimited', compression = 'uncompressed'"
-    )
-    reader = "read_csv" if table.of_lines else "read_json"
-    duck.execute(
-        f"""CREATE VIEW {name} AS SELECT {", ".join(table.columns)}, filename AS "$path" """
-        f"FROM {reader}({paths}, columns = {{{columns}}}, filename = true, {how})"
-    )
+def _tables(tree: exp.Expr) -> list[exp.Table]:
+    ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+    return [table for table in tree.find_all(exp.Table) if table.name and (table.catalog or table.name not in ctes)]
+
+
+def _prune(table: exp.Table, known: Table) -> list[str]:
+    """Return the locations that the conditions on partition columns leave, and take these out of the query."""
+    select = table.find_ancestor(exp.Select)
+    where = select and select.args.get("where")
+    conditions = []
+    whole = where.this if where else exp.true()
+    for condition in list(whole.flatten()) if isinstance(whole, exp.And) else [whole]:
+        columns = {column.name for column in condition.find_all(exp.Column)}
+        if columns and columns <= set(known.partitioned_by):
+            conditions.append(condition.sql("duckdb"))
+            condition.replace(exp.true())
+    return known.locations(" AND ".join(f"({each})" for each in conditions) or "TRUE")
 
 
 def local_copy(content: bytes, path: Path) -> bool:
-    """Write a file of S3 so that DuckDB reads it as Athena does; tell whether there is anything in it.
+    """Write a file of S3 so that DuckDB reads it as Athena does; return whether there is anything in it.
 
     Bytes that are no UTF-8 are replaced, an array of CloudTrail's records becomes lines; what is no whole gzip stays as
     it is, for the query to fail on.

@@ -90,12 +90,15 @@ def run(_arguments: argparse.Namespace) -> int:
     show.step("Everything is stopped, and nothing is left behind.\n")
     for sentence in right:
         show.say(sentence, "green")
-    show.say('Next: "make up" keeps this running, with Airflow\'s pages; docs/alert.md explains each line of an alert.')
+    show.say(
+        'Next: "make up" keeps this running and prints the address of the page Sign-ins, which shows who attacked and '
+        "when; docs/alert.md explains each line of an alert."
+    )
     return 0
 
 
 def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> list[str]:
-    """Wait until the runs, ids by DAG, have ended; say of each task when it has. Returns the DAGs whose run failed."""
+    """Wait until the runs, ids by DAG, have ended; say of each task when it has. Returns the DAGs that failed."""
     said = set()
 
     def ended() -> bool:
@@ -114,7 +117,7 @@ def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> list[str]:
 def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
     """Say what was right about a monitor's messages; raise RuntimeError where something was wrong."""
     settings, mails = monitor.settings, [mail for mail in all_mails if mail.attributes["monitor"] == monitor.dag_id]
-    file = f"include/monitors/{monitor.file.name}"
+    file = f"include/monitors/{monitor.file.name}" + (f", {monitor.warehouse}" if monitor.warehouse else "")
     breaching = [attack for attack in ATTACKS if attack.failures >= settings.threshold]
     if undecided := _undecided(settings):
         return (

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from redshift_auth_alert.settings.errors import SettingsError
-from redshift_auth_alert.settings.monitors import Monitor, load_monitors
+from redshift_auth_alert.settings.monitors import DAG_ID, Monitor, load_monitors
 
 MONITORS = Path(__file__).resolve().parents[1] / "include" / "monitors"
 LOGS = ("stl_connection_log", "sys_connection_log")
@@ -23,14 +23,21 @@ def load_own() -> list[Monitor]:
 
 
 def for_sandbox(monitors: Iterable[Monitor], **times: str) -> dict[str, str]:
-    """Return the monitors' files by name as they stand, but for what differs here; ``times`` says when they run."""
-    return {monitor.file.name: yaml.safe_dump(_content(monitor) | times) for monitor in monitors}
+    """Return a file for each monitor by name, with its settings but for what differs here; ``times`` says when it runs.
+
+    Each has what the monitor takes from other files too, and gives a DAG of the same id.
+    """
+    return {_file_name(monitor): yaml.safe_dump(_content(monitor) | times) for monitor in monitors}
+
+
+def _file_name(monitor: Monitor) -> str:
+    return f"{monitor.dag_id.removeprefix(DAG_ID).removeprefix('__') or 'default'}.yaml"
 
 
 def _content(monitor: Monitor) -> dict[str, object]:
     settings = monitor.settings
     source = settings.auto_recent if settings.source == "auto" else settings.source
-    return dict(yaml.safe_load(monitor.file.read_text(encoding="utf-8"))) | {
+    return settings.model_dump(mode="json", exclude_defaults=True) | {
         "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_arn }}",
         "source": source if source in LOGS else LOGS[0],
         "conn_id": "redshift_default",

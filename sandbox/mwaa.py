@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,17 +18,19 @@ from typing import Any
 import requests
 import yaml
 
-from deploy.bundle import write_bundle
-from sandbox.aws import CREDENTIALS, Cloud
-from sandbox.process import child
-from sandbox.warehouse import DATABASE, Warehouse, free_port
+from sandbox.aws import Cloud
+from sandbox.home import environment
+from sandbox.process import Service, service
+from sandbox.users import token, users_settings
+from sandbox.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 DAG_ID = "redshift_auth_failure_alert"
+SCHEDULER = ["scheduler", "--skip-serve-logs"]  # which it would serve on all addresses
 
 
 def monitor_file(**settings: object) -> str:
-    """Write a monitor file for the sandbox, in whose log nothing arrives late and nothing older is caught up."""
+    """Write a monitor file for the sandbox: nothing arrives late in its log, and nothing older is caught up."""
     defaults = {
         "environment": "sandbox",
         "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_arn }}",
@@ -44,12 +42,20 @@ def monitor_file(**settings: object) -> str:
 
 @dataclass(frozen=True)
 class Airflow:
-    """A running Airflow. ``folder`` holds its logs; its commands run by ``python`` in the environment ``env``."""
+    """A running Airflow. ``folder`` holds its logs; its commands run by ``python`` in the environment ``env``.
+
+    Its REST API is called by ``user``, or by anybody where everybody is an admin.
+    """
 
     url: str
     folder: Path
     env: Mapping[str, str]
     python: Path
+    user: str | None = None
+
+    def as_user(self, user: str) -> Airflow:
+        """Return the same Airflow for calls by another of its users."""
+        return replace(self, user=user)
 
     def cli(self, *arguments: str) -> str:
         """Run ``airflow ARGUMENTS`` and return what it printed; raise with its output where it failed."""
@@ -62,15 +68,30 @@ class Airflow:
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call Airflow's REST API below ``/api/v2`` and return its answer."""
-        response = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=30)
+        response = requests.request(
+            method, f"{self.url}/api/v2/{path}", json=body, headers=token(self.url, self.user), timeout=60
+        )
         if not response.ok:
             raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
-        return dict(response.json()) if response.content else {}
+        return dict(response.json() or {}) if response.content else {}
 
-    def unpause(self, dag_id: str = DAG_ID) -> None:
+    def parse(self) -> None:
+        """Have the monitors' file parsed now."""
+        file_token = self.api("GET", f"dags/{DAG_ID}")["file_token"]
+        answer = requests.put(
+            f"{self.url}/api/v2/parseDagFile/{file_token}", headers=token(self.url, self.user), timeout=60
+        )
+        if answer.status_code != requests.codes.conflict:  # asked for already
+            answer.raise_for_status()
+
+    def unpause(self, dag_id: str = DAG_ID, seconds: float = 180) -> None:
         """Wait until the DAG is there, then let it run."""
-        self.wait_until(lambda: self._has(dag_id), 180, f"the DAG {dag_id} to be loaded")
+        self.wait_until(lambda: self._has(dag_id), seconds, f"the DAG {dag_id} to be loaded")
         self.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def pause(self, dag_id: str) -> None:
+        """Let the DAG run no further."""
+        self.api("PATCH", f"dags/{dag_id}", {"is_paused": True})
 
     def trigger(self, conf: Mapping[str, Any], dag_id: str = DAG_ID, logical_date: datetime | None = None) -> str:
         """Trigger a manual run and return its id."""
@@ -81,7 +102,18 @@ class Airflow:
         """All runs of a DAG, the oldest first."""
         return list(self.api("GET", f"dags/{dag_id}/dagRuns?limit=1000&order_by=run_after")["dag_runs"])
 
-    def wait_for_run(self, run_id: str, dag_id: str = DAG_ID, seconds: float = 120) -> str:
+    def next_runs(self) -> dict[str, str]:
+        """When the next scheduled run of each DAG is due, of those that are loaded, not stale, and have one."""
+        found: dict[str, str] = {}
+        read, total = 0, 1
+        while read < total:
+            page = self.api("GET", f"dags?limit=100&offset={read}&exclude_stale=true&order_by=dag_id")
+            read, total = read + 100, page["total_entries"]
+            due = {dag["dag_id"]: dag["next_dagrun_run_after"] for dag in page["dags"]}
+            found |= {dag_id: at for dag_id, at in due.items() if at}
+        return found
+
+    def wait_for_run(self, run_id: str, dag_id: str = DAG_ID, seconds: float = 300) -> str:
         """Wait until a run has ended and return its state."""
         path = f"dags/{dag_id}/dagRuns/{run_id}"
         self.wait_until(lambda: self.api("GET", path)["state"] in ("success", "failed"), seconds, f"{run_id} to end")
@@ -98,92 +130,35 @@ class Airflow:
         log = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{task['try_number']}")
         return "\n".join(json.dumps(line) for line in log["content"])
 
-    def running_scheduler(self) -> contextlib.AbstractContextManager[Any]:
-        """Run a scheduler until the end of the block."""
-        return self._running("scheduler")
+    def running_scheduler(self) -> contextlib.AbstractContextManager[Service]:
+        """Run a scheduler until the end of the block; as on MWAA, it is started again where it ends."""
+        return self._running(*SCHEDULER)
 
-    def wait_until(self, condition: Any, seconds: float, what: str) -> None:
-        """Poll until ``condition()`` holds; raise TimeoutError that names ``what`` and where the logs are."""
+    def wait_until(self, condition: Callable[[], Any], seconds: float, what: str, poll: float = 0.2) -> Any:
+        """Poll until ``condition()`` holds, and return it; raise TimeoutError that names ``what`` and the logs."""
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not (held := condition()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds:.0f} seconds for {what}; logs are in {self.folder}")
-            time.sleep(0.2)
+            time.sleep(poll)
+        return held
 
-    def _has(self, dag_id: str) -> bool:
-        with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=10).ok
+    def healthy(self) -> bool:
+        """Whether the database, the scheduler and the DAG processor are up."""
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            answer = requests.get(f"{self.url}/api/v2/monitor/health", timeout=30)
+            return answer.ok and {"healthy"} == {
+                answer.json()[part]["status"] for part in ("metadatabase", "scheduler", "dag_processor")
+            }
         return False
 
-    def _running(self, *command: str) -> contextlib.AbstractContextManager[Any]:
-        return child([self.python, "-m", "airflow", *command], self.folder / f"{command[0]}.log", env=self.env)
+    def _has(self, dag_id: str) -> bool:
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            return requests.get(f"{self.url}/api/v2/dags/{dag_id}", headers=token(self.url, self.user), timeout=30).ok
+        return False
 
-
-def lay_out(folder: Path, monitors: Mapping[str, str]) -> tuple[Path, Path]:
-    """Lay out the bundle as MWAA does: ``dags/`` with ``include/`` inside, ``plugins/`` elsewhere."""
-    dags, plugins = folder / "dags", folder / "plugins"
-    write_bundle(folder / "bundle")
-    shutil.move(folder / "bundle" / "dags", dags)
-    with zipfile.ZipFile(folder / "bundle" / "plugins.zip") as packed:
-        packed.extractall(plugins)
-    shutil.rmtree(dags / "include" / "monitors")
-    (dags / "include" / "monitors").mkdir()
-    for name, content in monitors.items():
-        (dags / "include" / "monitors" / name).write_text(content)
-    return dags, plugins
-
-
-def environment(folder: Path, warehouse: Warehouse, cloud: Cloud, monitors: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables of an Airflow in ``folder`` with its connections to both stand-ins."""
-    dags, plugins = lay_out(folder, monitors)
-    database = f"postgresql+psycopg2://airflow:airflow@127.0.0.1:{warehouse.postgres_port}/airflow"
-    redshift = {
-        "conn_type": "redshift", "host": "127.0.0.1", "port": warehouse.port, "login": "auth_monitor",
-        "password": "auth_monitor", "schema": DATABASE, "extra": {"ssl": False},
-    }  # fmt: skip
-    aws = {
-        "conn_type": "aws",
-        "login": CREDENTIALS["aws_access_key_id"],
-        "password": CREDENTIALS["aws_secret_access_key"],
-        "extra": {"region_name": CREDENTIALS["region_name"], "endpoint_url": cloud.endpoint},
-    }
-    port = free_port()
-    settings = {
-        "API__PORT": str(port),
-        "API__HOST": "127.0.0.1",
-        "API__BASE_URL": f"http://127.0.0.1:{port}",
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "CORE__DAGS_FOLDER": str(dags),
-        "CORE__PLUGINS_FOLDER": str(plugins),
-        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__FERNET_KEY": "",
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__PARALLELISM": "4",
-        "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
-        "DATABASE__SQL_ALCHEMY_CONN": database,
-        "LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
-        "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
-    }
-    # Without PYTHONPATH, so that the package is found where MWAA puts it or not at all.
-    ours = ("AIRFLOW", "AWS_", "PYTHONPATH")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return (
-        inherited
-        | {f"AIRFLOW__{name}": value for name, value in settings.items()}
-        | {
-            "AIRFLOW_HOME": str(folder),
-            "AIRFLOW_CONN_REDSHIFT_DEFAULT": json.dumps(redshift),
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
-            "AIRFLOW_VAR_REDSHIFT_AUTH_ALERT_TOPIC_ARN": cloud.topic_arn,
-            "NO_PROXY": "127.0.0.1,localhost",
-        }
-    )
+    def _running(self, *command: str) -> contextlib.AbstractContextManager[Service]:
+        return service([self.python, "-m", "airflow", *command], self.folder / f"{command[0]}.log", self.env)
 
 
 @contextlib.contextmanager
@@ -210,19 +185,21 @@ def running_airflow(
     scheduler: bool = True,
     variables: Mapping[str, str] | None = None,
     python: Path = Path(sys.executable),
+    users: Mapping[str, str] | None = None,
 ) -> Iterator[Airflow]:
     """Run the Airflow of ``python`` in ``folder`` until the end of the block.
 
-    ``monitors`` maps file names to contents, ``variables`` are further environment variables.
+    ``monitors`` maps file names to contents, ``variables`` are further environment variables. ``users`` maps names to
+    roles; the first one makes the calls. Without users, everybody is an admin.
     """
-    env = environment(folder, warehouse, cloud, monitors) | dict(variables or {})
-    airflow = Airflow(env["AIRFLOW__API__BASE_URL"], folder, env, python)
+    env = environment(folder, warehouse, cloud, monitors) | dict(variables or {}) | users_settings(folder, users or {})
+    airflow = Airflow(env["AIRFLOW__API__BASE_URL"], folder, env, python, next(iter(users or {}), None))
     airflow.cli("db", "migrate")
     with contextlib.ExitStack() as running:
-        commands = [["api-server", "--workers", "1"], ["dag-processor"], *([["scheduler"]] if scheduler else [])]
-        processes = [running.enter_context(airflow._running(*command)) for command in commands]
+        commands = [["api-server", "--workers", "1"], ["dag-processor"], *([SCHEDULER] if scheduler else [])]
+        services = [running.enter_context(airflow._running(*command)) for command in commands]
         try:
             yield airflow
         finally:
-            for process in processes:  # all at once: each takes seconds to stop
-                process.send_signal(signal.SIGTERM)
+            for each in services:  # all at once: each takes seconds to stop
+                each.end()

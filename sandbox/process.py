@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -63,3 +64,52 @@ def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
     process.wait(5)
+
+
+class Service:
+    """A command that is started again whenever it ends, until it is asked to ``end``."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> None:
+        self._command, self._log, self._env = command, log, env
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = threading.Event()
+        self._left_behind: list[psutil.Process] = []
+        # The thread lives as long as its child: the kernel would stop the child with it.
+        self._thread = threading.Thread(target=self._keep_up, daemon=True, name=log.stem)
+        self._thread.start()
+
+    def _keep_up(self) -> None:
+        while not self._ended.is_set():
+            with child(self._command, self._log, env=self._env) as self._process:
+                while self._process.poll() is None and not self._ended.wait(0.1):
+                    pass
+
+    def kill(self) -> None:
+        """Kill the process alone, as the kernel does. What it has started goes on until the service ends."""
+        assert self._process
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._left_behind += psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+
+    def end(self) -> None:
+        """Begin to stop it."""
+        self._ended.set()
+
+    def join(self) -> None:
+        """Stop it, and wait until nothing of it is left."""
+        self.end()
+        self._thread.join()
+        for process in self._left_behind:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for each in (*process.children(recursive=True), process):
+                    each.kill()
+
+
+@contextlib.contextmanager
+def service(command: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> Iterator[Service]:
+    """Run ``command`` as a service until the end of the block."""
+    running = Service(command, log, env)
+    try:
+        yield running
+    finally:
+        running.join()

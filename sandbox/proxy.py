@@ -1,4 +1,4 @@
-"""A TCP proxy whose behaviour one switches: the faults of a network and of what is behind it."""
+"""A TCP proxy with a behaviour that one switches: the faults of a network and of what is behind it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Literal
 
-Behaviour = Literal["answer", "refuse", "hang", "swallow", "cut"]
+Behaviour = Literal["answer", "refuse", "hang", "swallow", "cut", "silence"]
 
 
 class Proxy:
     """A running proxy. ``behaviour`` may be switched at any time, and holds for connections from then on.
 
     answer: pass everything on. refuse: reset each connection. hang: accept it and say nothing. swallow: pass on what
-    the client says, and never an answer. cut: reset it once ``cut_after`` bytes of answers have passed.
+    the client says, and never an answer. cut: reset it once ``limit`` bytes of answers have passed. silence: pass on
+    answers up to ``last_words``, nothing more, and keep the connection. ``answered`` counts the bytes of all answers.
     """
 
     def __init__(self, to_port: int) -> None:
         self.to_port = to_port
         self.port = 0
         self.behaviour: Behaviour = "answer"
-        self.cut_after = 0
+        self.limit = 0
+        self.last_words = b""
+        self.answered = 0
         self.connections = 0
 
     async def serve(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
@@ -48,26 +51,39 @@ class Proxy:
                 host = writer.get_extra_info("peername")[0]
                 upstream, downstream = await asyncio.open_connection("127.0.0.1", self.to_port, local_addr=(host, 0))
                 with contextlib.closing(downstream):
-                    sink = None if behaviour == "swallow" else writer
-                    limit = self.cut_after if behaviour == "cut" else None
-                    answers = asyncio.create_task(_pass_on(upstream, sink, limit))
+                    answers = asyncio.create_task(self._answers(upstream, writer, behaviour))
                     await _pass_on(reader, downstream)
                     await answers
 
+    async def _answers(
+        self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, behaviour: Behaviour
+    ) -> None:
+        left = {"swallow": 0, "cut": self.limit}.get(behaviour)
+        said = b""
+        with contextlib.suppress(ConnectionError):
+            while data := await upstream.read(65_536):
+                if behaviour == "silence" and left is None:
+                    said += data
+                    _, words, rest = said.partition(self.last_words)
+                    left = len(data) - len(rest) if words else None
+                if left is not None:
+                    data, left = data[:left], left - len(data[:left])
+                self.answered += len(data)
+                writer.write(data)
+                await writer.drain()
+                if behaviour == "cut" and not left:
+                    writer.transport.abort()
+                    return
+            if left is None:
+                writer.write_eof()
 
-async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter | None, limit: int | None = None) -> None:
+
+async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await source.read(65_536):
-            if limit is not None:
-                data, limit = data[:limit], limit - len(data)
-            if sink:
-                sink.write(data)
-                await sink.drain()
-                if limit is not None and limit <= 0:
-                    sink.transport.abort()
-                    return
-        if sink:
-            sink.write_eof()
+            sink.write(data)
+            await sink.drain()
+        sink.write_eof()
 
 
 @contextlib.contextmanager

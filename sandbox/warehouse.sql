@@ -17,9 +17,6 @@ INSERT INTO earlier_events (log_time, user_name, database_name, connection_from,
 SELECT hour, 'rdsdb', 'dev', '[local]', 'connection authenticated: by the cluster'
 FROM generate_series(now() - interval '7 days', now() - interval '1 minute', interval '1 hour') AS hour;
 
-CREATE ROLE "sys:monitor";
-
--- As on Redshift, a user without the right sees nothing but its own rows.
 CREATE VIEW sys_connection_log AS
 SELECT
     event::char(50) AS event,
@@ -31,7 +28,11 @@ SELECT
     process_id AS session_id,
     database_name::char(50) AS database_name,
     user_name::char(50) AS user_name,
-    'password'::char(32) AS auth_method
+    'password'::char(32) AS auth_method,
+    ''::char(50) AS ssl_version, -- empty, as here nobody connects with TLS
+    application_name::char(250) AS application_name,
+    'redshift_connector 2.1.7'::char(64) AS driver_version,
+    'Linux'::char(64) AS os_version
 FROM (
     SELECT
         *,
@@ -46,15 +47,24 @@ FROM (
 WHERE
     event IS NOT NULL
     AND database_name NOT IN ('airflow', 'postgres')
-    AND (pg_has_role(session_user, 'sys:monitor', 'member') OR user_name = session_user);
+    AND (session_user <> 'newcomer' OR user_name = session_user);
 
 CREATE VIEW stl_connection_log AS
 SELECT
     event, record_time AS recordtime, remote_host AS remotehost, remote_port AS remoteport, session_id AS pid,
-    database_name AS dbname, user_name AS username, auth_method AS authmethod
+    database_name AS dbname, user_name AS username, auth_method AS authmethod,
+    ssl_version AS sslversion, application_name, os_version, driver_version
 FROM sys_connection_log;
 
-GRANT SELECT ON sys_connection_log, stl_connection_log TO public;
-CREATE ROLE auth_monitor LOGIN PASSWORD 'auth_monitor' IN ROLE "sys:monitor";
-CREATE ROLE newcomer LOGIN PASSWORD 'newcomer';
-CREATE ROLE analyst LOGIN PASSWORD 'analyst';
+-- The monitor's user has the rights of include/sql/setup/monitor_user.sql, on both views, as monitors here read either.
+CREATE USER auth_monitor PASSWORD 'auth_monitor' CONNECTION LIMIT 20;
+GRANT SELECT ON sys_connection_log TO auth_monitor;
+GRANT SELECT ON stl_connection_log TO auth_monitor;
+ALTER USER auth_monitor SET statement_timeout TO 600000;
+-- Another way to the same rights.
+CREATE ROLE "sys:monitor";
+GRANT SELECT ON sys_connection_log, stl_connection_log TO "sys:monitor";
+-- The views show this user nothing but its own rows.
+CREATE USER newcomer PASSWORD 'newcomer';
+GRANT SELECT ON sys_connection_log, stl_connection_log TO newcomer;
+CREATE USER analyst PASSWORD 'analyst';

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
@@ -21,6 +22,12 @@ from sandbox.warehouse import Warehouse, running_warehouse
 ROOT = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alerts"
+
+# pytest --hypothesis-profile=thorough
+settings.register_profile("quick", max_examples=300, deadline=None)
+settings.register_profile("few", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, deadline=None)
+settings.load_profile("quick")
 
 
 def make_run(
@@ -61,11 +68,13 @@ def logs(warehouse: Warehouse) -> Iterator[psycopg.Connection]:
             """
             CREATE TABLE stl_connection_log (
                 event char(50), recordtime timestamp, remotehost char(45), remoteport char(32), pid int,
-                dbname char(50), username char(50)
+                dbname char(50), username char(50), authmethod char(32), sslversion char(50),
+                application_name char(250), os_version char(64), driver_version char(64)
             );
             CREATE TABLE sys_connection_log (
                 event char(50), record_time timestamp, remote_host char(45), remote_port char(32), session_id int,
-                database_name char(50), user_name char(50)
+                database_name char(50), user_name char(50), auth_method char(32), ssl_version char(50),
+                application_name char(250), os_version char(64), driver_version char(64)
             );
             GRANT SELECT ON stl_connection_log, sys_connection_log TO auth_monitor;
             SET ROLE auth_monitor;
@@ -75,11 +84,19 @@ def logs(warehouse: Warehouse) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def measure(logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Put (event, occurred_at, host, user, database) into the run's log, and return the statement's rows."""
+def measure(
+    logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, ...]], user: str = "auth_monitor"
+) -> list[dict[str, Any]]:
+    """Put (event, occurred_at, host, user, database) into the run's log, and return the statement's rows for ``user``.
+
+    An event may name the process too: ``logs.info.backend_pid`` is that of this very session. Then may come with what:
+    authentication method, driver, application, operating system and version of TLS.
+    """
     names = {
-        "stl_connection_log": "event, recordtime, remotehost, username, dbname",
-        "sys_connection_log": "event, record_time, remote_host, user_name, database_name",
+        "stl_connection_log": "event, recordtime, remotehost, username, dbname, pid, authmethod, driver_version,"
+        " application_name, os_version, sslversion",
+        "sys_connection_log": "event, record_time, remote_host, user_name, database_name, session_id, auth_method,"
+        " driver_version, application_name, os_version, ssl_version",
     }
     log = run.settings.source
     with logs.transaction(force_rollback=True):
@@ -87,10 +104,10 @@ def measure(logs: psycopg.Connection, run: Evaluation, events: list[tuple[Any, .
         if events:
             logs.execute(
                 f"INSERT INTO {log} ({names[log]}) SELECT * FROM"
-                " unnest(%s::text[], %s::timestamp[], %s::text[], %s::text[], %s::text[])",
-                [list(column) for column in zip(*events, strict=True)],
+                f" unnest(%s::text[], %s::timestamp[], {'%s::text[], ' * 3}%s::int[], {', '.join(['%s::text[]'] * 5)})",
+                [list(column) for column in zip(*((*event, *[None] * 6)[:11] for event in events), strict=True)],
             )
-        logs.execute("SET ROLE auth_monitor")
+        logs.execute(f'SET ROLE "{user}"')
         cursor = logs.execute(render_statement(run))
         assert cursor.description
         columns = [column.name for column in cursor.description]

@@ -1,7 +1,11 @@
-"""deploy/template.yaml, created on the local AWS bare and with every option, and its policies read back."""
+"""deploy/template.yaml, created on the local AWS bare and with every option, and its policies read back.
+
+moto knows no Fn::ForEach, so cfn-lint expands the template first, as CloudFormation does with the transform.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +13,7 @@ from typing import Any
 
 import pytest
 from cfnlint.decode import decode_str
+from cfnlint.template import Template
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
 
@@ -21,6 +26,7 @@ ACCOUNT = "123456789012"
 HERE = f"{REGION}:{ACCOUNT}"
 ALARM_TOPIC = f"arn:aws:sns:{HERE}:alarms"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/mwaa"
+MONITORS = "default,fleet__sales,lab.eu-1:3600"
 OPTIONS = {
     "AlertEmail": "security@example.com",
     "SlackWorkspaceId": "T012ABC",
@@ -35,9 +41,11 @@ OPTIONS = {
     "AuditLogBucket": "logs",
     "AuditLogPrefix": "audit/",
     "ReadCloudTrail": "true",
+    "ReadSystemTables": "true",
     "AthenaWorkgroup": "monitor",
     "GlueDatabase": "audit",
     "AthenaResultsBucket": "athena",
+    "ResponderNetworkAclId": "acl-0a1b",
     "CreateVpcEndpoints": "true",
     "CreateMonitoringAndS3Endpoints": "true",
 }
@@ -49,6 +57,7 @@ class Stack:
 
     cloud: Cloud
     name: str
+    template: dict[str, Any]
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -60,13 +69,13 @@ class Stack:
         resources = cloudformation_backends[ACCOUNT][REGION].get_stack(self.name).resource_map
         return [
             parsing.clean_json(resource["Properties"], resources)
-            for resource in TEMPLATE["Resources"].values()
+            for resource in self.template["Resources"].values()
             if resource["Type"] == kind and resources.lazy_condition_map.get(resource.get("Condition"), True)
         ]
 
     @cached_property
     def policies(self) -> dict[str, list[dict[str, Any]]]:
-        """What the role is given, and the policies of topic and key; ``<topic>`` and ``<key>`` are the stack's own."""
+        """What the role is given, the stack's own roles, and the policies of topic and key; ``<...>`` are its own."""
         iam, sns, topic = self.cloud.client("iam"), self.cloud.client("sns"), self.outputs["TopicArn"]
         key = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"]
         attached = iam.list_attached_role_policies(RoleName="mwaa")["AttachedPolicies"]
@@ -77,7 +86,16 @@ class Stack:
         ]
         of_key = self.cloud.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         of_topic = self.made("AWS::SNS::TopicPolicy")[0]["PolicyDocument"]
-        return _renamed({"role": given, "topic": [of_topic], "key": [of_key]}, {topic: "<topic>", key: "<key>"})
+        roles = self.made("AWS::IAM::Role")
+        found = {
+            "role": given,
+            "trust": [role["AssumeRolePolicyDocument"] for role in roles],
+            "responder": [each["PolicyDocument"] for role in roles for each in role.get("Policies", [])],
+            "topic": [of_topic],
+            "key": [of_key],
+        }
+        own = {topic: "<topic>", key: "<key>", self.outputs.get("ResponderRoleArn", ""): "<responder>"}
+        return _renamed(found, own)
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:
@@ -88,12 +106,25 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
     return names.get(value, value)
 
 
+def expanded(monitors: str) -> dict[str, Any]:
+    """The template with an alarm for each of ``monitors``. Raises ValueError where the transform refuses them."""
+    given: dict[str, Any] = decode_str(BODY)[0]
+    given["Parameters"]["Monitors"]["Default"] = monitors
+    template = Template("template.yaml", given, [REGION])
+    if problems := template.transform():
+        raise ValueError(str(problems[0]))
+    found: dict[str, Any] = json.loads(json.dumps(template.template))
+    del found["Transform"]
+    return found
+
+
 def create(cloud: Cloud, name: str, **parameters: str) -> Stack:
     """Create a stack."""
-    given = {"ExecutionRoleArn": ROLE} | parameters
+    given = {"ExecutionRoleArn": ROLE, "Monitors": MONITORS} | parameters
     listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
-    cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=BODY, Parameters=listed)
-    return Stack(cloud, name)
+    template = expanded(given["Monitors"])
+    cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=listed)
+    return Stack(cloud, name, template)
 
 
 def delete(cloud: Cloud, name: str) -> None:

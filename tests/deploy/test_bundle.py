@@ -9,7 +9,9 @@ import pytest
 
 from deploy.bundle import AIRFLOWS, write_bundle
 from redshift_auth_alert.settings.errors import SettingsError
-from tests.conftest import ROOT
+from redshift_auth_alert.settings.monitors import DAG_ID, load_monitors
+from tests.conftest import ROOT, TOPIC
+from tests.locks import pins
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -56,8 +58,7 @@ def test_the_requirements_are_those_of_the_airflow_version(tmp_path: Path, versi
 @pytest.mark.parametrize("version", AIRFLOWS)
 def test_what_mwaa_installs_is_locked_with_the_image(version: str) -> None:
     folder = ROOT / "deploy" / "airflow" / version
-    pins = {line for line in (folder / "requirements.txt").read_text().splitlines() if "==" in line}
-    assert pins <= set((folder / "image.txt").read_text().splitlines())
+    assert pins(folder / "requirements.txt") <= pins(folder / "image.txt")
 
 
 def test_the_requirements_of_the_newest_airflow_are_the_projects_own(tmp_path: Path) -> None:
@@ -76,6 +77,31 @@ def test_what_an_earlier_bundle_left_is_gone(tmp_path: Path) -> None:
     (tmp_path / "build" / "dags" / "old.py").touch()
     write_bundle(tmp_path / "build")
     assert "dags/old.py" not in contents(tmp_path / "build")
+
+
+def test_what_monitors_share_is_bundled_with_them(tmp_path: Path, checkout: Path) -> None:
+    monitors = checkout / "include" / "monitors"
+    (monitors / "_shared.yaml").write_text("threshold: 7\n")
+    (monitors / "fleet.yaml").write_text(f"environment: test\nsns_topic_arn: {TOPIC}\nwarehouses: [{{name: sales}}]\n")
+    write_bundle(tmp_path / "build", checkout)
+    (_, sales), problems = load_monitors(tmp_path / "build" / "dags" / "include" / "monitors")
+    assert (sales.dag_id, sales.settings.threshold, problems) == (f"{DAG_ID}__fleet__sales", 7, [])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("_shared.yaml", "threshold: 0", r"_shared\.yaml: threshold is 0: .*; this stops all monitors"),
+        ("fleet.yaml", "environment: test\nwarehouses: [{nam: sales}]", r"fleet\.yaml, line 2: unknown setting 'nam'"),
+    ],
+)
+def test_nothing_is_bundled_while_shared_settings_or_a_warehouse_are_invalid(
+    tmp_path: Path, checkout: Path, file: str, content: str, says: str
+) -> None:
+    (checkout / "include" / "monitors" / file).write_text(content)
+    with pytest.raises(SettingsError, match=rf"nothing is bundled while .*\n.*{says}"):
+        write_bundle(tmp_path / "build", checkout)
+    assert not (tmp_path / "build").exists()
 
 
 def test_nothing_is_bundled_while_a_monitor_is_invalid(tmp_path: Path, checkout: Path) -> None:

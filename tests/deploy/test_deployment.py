@@ -33,7 +33,7 @@ def test_a_first_deployment_puts_everything_there(run: Run, bucket: Bucket) -> N
     assert {DAG, DEFAULT, "dags/include/sql/auth_failures.sql", MANIFEST} <= there.keys()
     assert {".airflowignore", "redshift_auth_alert/settings/model.py"} <= names_in(there["plugins.zip"])
     assert b"apache-airflow==3.3.1\n" in there["requirements.txt"]
-    assert "https://alerts.example/dags/redshift_auth_failure_alert" in printed
+    assert "Done. https://alerts.example/dags\n" in printed
 
 
 def test_a_first_deployment_updates_the_environment_to_both_files(run: Run, bucket: Bucket, mwaa: Service) -> None:
@@ -109,6 +109,8 @@ def test_the_same_again_changes_nothing(run: Run, bucket: Bucket, mwaa: Service)
     assert status == 0
     assert printed == (
         "Environment alerts: Airflow 3.3.1, AVAILABLE\nAll of it is there already; nothing is changed.\n"
+        "Parameters of deploy/template.yaml for alarms on these monitors:\n"
+        "  MetricNamespace=RedshiftAuthAlert ScheduleSeconds=1800 Monitors=default\n"
     )
     assert (bucket.versions(), len(mwaa.updates)) == (versions, 1)
 

@@ -75,6 +75,15 @@ def test_a_topic_elsewhere_is_refused(run: Run, bucket: Bucket, edited: Path, to
     assert "default.yaml" in says
 
 
+def test_a_shared_topic_elsewhere_is_refused_with_the_file_that_holds_it(
+    run: Run, bucket: Bucket, edited: Path
+) -> None:
+    monitors = edited / "include" / "monitors"
+    (monitors / "_shared.yaml").write_text("sns_topic_arn: arn:aws:sns:us-east-1:123456789012:alerts\n")
+    (monitors / "default.yaml").write_text("environment: test\n")
+    assert f"{monitors / '_shared.yaml'}: sns_topic_arn is " in refused(run, bucket)
+
+
 def test_a_topic_of_the_environments_account_and_region_is_taken(run: Run, edited: Path) -> None:
     topic = "arn:aws:sns:eu-central-1:123456789012:alerts"
     (edited / "include" / "monitors" / "default.yaml").write_text(f"environment: test\nsns_topic_arn: {topic}\n")

@@ -1,4 +1,4 @@
-"""What deploy/template.yaml allows, and to whom.
+"""What deploy/template.yaml allows, and to which role.
 
 tests/deploy/rights.yaml holds the policies as a stack has them. After a change of the template that is meant, write it
 anew and review what changed in it:
@@ -29,11 +29,13 @@ GLUE = f"arn:aws:glue:{HERE}"
 REDSHIFT = f"arn:aws:redshift:{HERE}"
 ATHENA = f"arn:aws:athena:{HERE}:workgroup"
 LOG = f"audit/AWSLogs/{ACCOUNT}"
+TABLE_BUCKET = f"arn:aws:s3tables:{HERE}:bucket/aws-redshift"
+ACL = f"arn:aws:ec2:{HERE}:network-acl"
 KEY_OF_PARAMETERS = f"arn:aws:kms:{HERE}:key/parameters"
 VIA_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}
 VIA_SSM = {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}
 TLS = {"aws:SecureTransport": "true"}
-ALARM = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated"}
+ALARM = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated-sales"}
 CLOUDWATCH = "Service:cloudwatch.amazonaws.com"
 ROOT_OF_ACCOUNT = f"AWS:arn:aws:iam::{ACCOUNT}:root"
 
@@ -66,6 +68,12 @@ def test_the_policies_are_those_that_were_reviewed(bare: Stack, full: Stack) -> 
         ("redshift:GetClusterCredentials", f"{REDSHIFT}:dbuser:warehouse/auth_monitor", {}),
         ("s3:GetObject", f"arn:aws:s3:::logs/{LOG}/redshift/{REGION}/2026/03/01/log.gz", {}),
         ("s3:PutObject", "arn:aws:s3:::athena/results/1.csv", {}),
+        ("s3tables:GetTableData", f"{TABLE_BUCKET}/table/1", {"s3tables:tableName": "sys_connection_log"}),
+        ("glue:GetTable", f"{GLUE}:table/s3tablescatalog/aws-redshift/{ACCOUNT}_sys/sys_connection_log", {}),
+        ("lakeformation:GetDataAccess", "*", {"aws:ResourceAccount": ACCOUNT}),
+        ("sts:AssumeRole", "<responder>", {}),
+        ("ssm:GetParameter", f"{SSM}/airflow/connections/redshift_responder", {}),
+        ("ssm:GetParameter", f"{SSM}/airflow/variables/redshift_responder_acl", {}),
     ],
 )
 def test_the_role_may(full: Stack, action: str, resource: str, context: dict[str, str]) -> None:
@@ -85,7 +93,7 @@ def test_the_role_may(full: Stack, action: str, resource: str, context: dict[str
         ("kms:Decrypt", KEY_OF_PARAMETERS, {}),
         ("cloudwatch:PutMetricData", "*", {}),
         ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Redshift"}),
-        ("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated", {}),
+        ("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:full-not-evaluated-default", {}),
         ("ssm:GetParameter", f"{SSM}/airflow/connections/other", {}),
         ("ssm:GetParameter", f"{SSM}/airflow/variables/other", {}),
         ("ssm:GetParameter", f"{SSM}/redshift_userx", {}),
@@ -109,14 +117,54 @@ def test_the_role_may(full: Stack, action: str, resource: str, context: dict[str
         ("s3:ListBucket", "arn:aws:s3:::logs", {"s3:prefix": f"{LOG}/"}),
         ("s3:PutObject", "arn:aws:s3:::athena/other/1.csv", {}),
         ("s3:DeleteObject", "arn:aws:s3:::athena/results/1.csv", {}),
+        ("s3tables:GetTableData", f"{TABLE_BUCKET}/table/2", {"s3tables:tableName": "sys_query_history"}),
+        ("s3tables:GetTableData", f"{TABLE_BUCKET}/table/2", {}),
+        ("s3tables:GetTableData", f"{TABLE_BUCKET}x/table/1", {"s3tables:tableName": "sys_connection_log"}),
+        ("s3tables:PutTableData", f"{TABLE_BUCKET}/table/1", {"s3tables:tableName": "sys_connection_log"}),
+        ("glue:GetTable", f"{GLUE}:table/s3tablescatalog/aws-redshift/{ACCOUNT}_sys/sys_query_history", {}),
+        ("glue:GetDatabase", f"{GLUE}:database/s3tablescatalog/other/{ACCOUNT}_sys", {}),
+        ("lakeformation:GetDataAccess", "*", {"aws:ResourceAccount": "210987654321"}),
         ("iam:PassRole", ROLE, {}),
         ("iam:AttachRolePolicy", ROLE, {}),
         ("sts:AssumeRole", ROLE, {}),
+        ("ec2:CreateNetworkAclEntry", f"{ACL}/acl-0a1b", {}),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:airflow/connections/x", {}),
     ],
 )
 def test_the_role_may_not(full: Stack, action: str, resource: str, context: dict[str, str]) -> None:
     assert not is_allowed(full.policies["role"], action, resource, context)
+
+
+@pytest.mark.parametrize("action", ["ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry"])
+def test_the_responder_may_change_the_entries_of_its_network_acl(full: Stack, action: str) -> None:
+    assert is_allowed(full.policies["responder"], action, f"{ACL}/acl-0a1b")
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("ec2:CreateNetworkAclEntry", f"{ACL}/acl-0a1c"),
+        ("ec2:ReplaceNetworkAclEntry", f"{ACL}/acl-0a1b"),
+        ("ec2:DeleteNetworkAcl", f"{ACL}/acl-0a1b"),
+        ("ec2:AuthorizeSecurityGroupIngress", f"arn:aws:ec2:{HERE}:security-group/sg-1"),
+        ("sns:Publish", "<topic>"),
+    ],
+)
+def test_the_responder_may_not(full: Stack, action: str, resource: str) -> None:
+    assert not is_allowed(full.policies["responder"], action, resource)
+
+
+@pytest.mark.parametrize(("principal", "allowed"), [(f"AWS:{ROLE}", True), (f"AWS:{ROLE}x", False)])
+def test_the_execution_role_alone_becomes_the_responder(full: Stack, principal: str, *, allowed: bool) -> None:
+    trust = [
+        each | {"Statement": [s | {"Resource": "*"} for s in each["Statement"]]} for each in full.policies["trust"]
+    ]
+    assert is_allowed(trust, "sts:AssumeRole", "<responder>", {}, principal) is allowed
+
+
+def test_without_a_network_acl_there_is_no_responder(bare: Stack) -> None:
+    assert bare.policies["responder"] + bare.policies["trust"] == []
+    assert "responder" not in json.dumps(bare.policies["role"])
 
 
 def test_a_trail_is_not_read_from_the_bucket_unless_asked_for(cloud: Cloud) -> None:
@@ -125,6 +173,28 @@ def test_a_trail_is_not_read_from_the_bucket_unless_asked_for(cloud: Cloud) -> N
     delete(cloud, "untrailed")
     assert "redshift_audit_log" in given
     assert "cloudtrail" not in given.lower()
+
+
+def rights_with(cloud: Cloud, **options: str) -> str:
+    """The text of the role's rights in a stack with these options."""
+    given = json.dumps(create(cloud, "some", **options).policies["role"])
+    delete(cloud, "some")
+    return given
+
+
+def test_system_tables_are_read_without_an_audit_log(cloud: Cloud) -> None:
+    given = rights_with(cloud, ReadSystemTables="true", AthenaResultsBucket="athena")
+    assert "s3tables:GetTableData" in given
+    assert "athena:StartQueryExecution" in given
+    assert "connections/athena_default" in given
+    assert "AWSLogs" not in given
+
+
+def test_an_audit_log_is_read_without_system_tables(cloud: Cloud) -> None:
+    given = rights_with(cloud, AuditLogBucket="logs", GlueDatabase="audit", AthenaResultsBucket="athena")
+    assert "AWSLogs" in given
+    assert "s3tables" not in given
+    assert "lakeformation" not in given
 
 
 @pytest.mark.parametrize(("principal", "context"), [(f"AWS:{ROLE}", {}), (CLOUDWATCH, ALARM)], ids=["role", "alarm"])

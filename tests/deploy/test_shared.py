@@ -1,4 +1,4 @@
-"""An environment whose plugins.zip or requirements.txt holds other teams' content: nothing of theirs is touched."""
+"""Other teams' content in plugins.zip or requirements.txt of an environment is not touched."""
 
 from __future__ import annotations
 

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from cfnlint.api import lint
 from moto.cloudformation import parsing
 from moto.kms.models import kms_backends
 
-from redshift_auth_alert.settings.monitors import load_monitors
+from deploy.watch import ALARMS
+from redshift_auth_alert.settings.monitors import DAG_ID, load_monitors
 from sandbox.aws import REGION, Cloud
 from tests.conftest import ROOT
-from tests.deploy.stack import ACCOUNT, ALARM_TOPIC, BODY, OPTIONS, ROLE, TEMPLATE, Stack, create, delete, make_network
+from tests.deploy.policies import is_allowed
+from tests.deploy.stack import (
+    ACCOUNT,
+    ALARM_TOPIC,
+    BODY,
+    HERE,
+    OPTIONS,
+    ROLE,
+    TEMPLATE,
+    Stack,
+    create,
+    delete,
+    expanded,
+    make_network,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 NETWORK = ("MwaaSecurityGroupId", "ClusterSecurityGroupId", "VpcId", "SubnetIds", "RouteTableIds")
@@ -34,7 +50,7 @@ def test_in_other_partitions_only_chat_is_missing(region: str) -> None:
 @pytest.mark.parametrize("widening", ["*", "?", "${aws:username}"])
 def test_no_parameter_takes_what_would_widen_a_policy(widening: str) -> None:
     valid = DEFAULTS | {"ExecutionRoleArn": ROLE} | OPTIONS
-    texts = {name: each for name, each in TEMPLATE["Parameters"].items() if each["Type"] == "String"}
+    texts = {name: each for name, each in TEMPLATE["Parameters"].items() if each["Type"] != "Number"}
     patterns = {
         name: each.get("AllowedPattern", "(?s:.*)") for name, each in texts.items() if "AllowedValues" not in each
     }
@@ -65,7 +81,8 @@ def test_an_option_is_refused_without_what_it_needs() -> None:
         "SlackChannelId needs SlackWorkspaceId.", "SlackWorkspaceId needs SlackChannelId.",
         "UserParameter needs PasswordParameter.", "PasswordParameter needs UserParameter.",
         "AuditLogBucket needs GlueDatabase.", "AuditLogBucket needs AthenaResultsBucket.",
-        "ReadCloudTrail needs AuditLogBucket.", "ClusterSecurityGroupId needs MwaaSecurityGroupId.",
+        "ReadCloudTrail needs AuditLogBucket.", "ReadSystemTables needs AthenaResultsBucket.",
+        "ClusterSecurityGroupId needs MwaaSecurityGroupId.",
         "CreateVpcEndpoints needs VpcId.", "CreateVpcEndpoints needs SubnetIds.",
         "CreateVpcEndpoints needs MwaaSecurityGroupId.", "CreateMonitoringAndS3Endpoints needs CreateVpcEndpoints.",
         "CreateMonitoringAndS3Endpoints needs RouteTableIds.",
@@ -109,10 +126,51 @@ def test_each_policy_fits_into_what_iam_takes(full: Stack) -> None:
     assert max(sizes) < 6144 * 0.8  # names may be longer than here
 
 
-def test_the_alarm_goes_off_after_two_intervals_that_no_scheduled_run_evaluated(bare: Stack) -> None:
-    alarm = bare.made("AWS::CloudWatch::Alarm")[0]
-    watched = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
-    assert watched == {"Monitor": load_monitors(ROOT / "include" / "monitors")[0][0].dag_id, "RunType": "scheduled"}
+def not_evaluated(stack: Stack) -> list[dict[str, Any]]:
+    """The alarms for missing evaluations, one for each monitor."""
+    return [alarm for alarm in stack.made("AWS::CloudWatch::Alarm") if "MetricName" in alarm]
+
+
+def watched(alarm: dict[str, Any]) -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+
+
+def test_each_monitor_has_an_alarm_on_the_scheduled_runs_of_its_dag(bare: Stack) -> None:
+    assert {alarm["AlarmName"]: watched(alarm) for alarm in not_evaluated(bare)} == {
+        "bare-not-evaluated-default": {"Monitor": DAG_ID, "RunType": "scheduled"},
+        "bare-not-evaluated-fleet__sales": {"Monitor": f"{DAG_ID}__fleet__sales", "RunType": "scheduled"},
+        "bare-not-evaluated-lab.eu-1-3600": {"Monitor": f"{DAG_ID}__lab.eu-1", "RunType": "scheduled"},
+    }
+
+
+def test_the_default_monitor_is_the_dag_of_the_default_file() -> None:
+    assert [each.dag_id for each in load_monitors(ROOT / "include" / "monitors")[0]] == [DAG_ID]
+
+
+def test_only_the_name_default_stands_for_the_dag_without_a_name(cloud: Cloud) -> None:
+    names = ["default:86400", "fleet__default", "default__sales", f"{DAG_ID}__default"]
+    alarms = not_evaluated(create(cloud, "named", Monitors=",".join(names)))
+    delete(cloud, "named")
+    assert [watched(alarm)["Monitor"] for alarm in alarms] == [
+        DAG_ID,
+        f"{DAG_ID}__fleet__default",
+        f"{DAG_ID}__default__sales",
+        f"{DAG_ID}__{DAG_ID}__default",
+    ]
+
+
+def test_the_alarm_goes_off_after_two_lengths_of_the_monitors_schedule(bare: Stack) -> None:
+    assert {
+        watched(alarm)["Monitor"]: (int(alarm["Period"]), alarm["EvaluationPeriods"]) for alarm in not_evaluated(bare)
+    } == {
+        DAG_ID: (1800, 2),
+        f"{DAG_ID}__fleet__sales": (1800, 2),
+        f"{DAG_ID}__lab.eu-1": (3600, 2),
+    }
+
+
+def test_the_alarm_goes_off_where_no_interval_was_evaluated(bare: Stack) -> None:
+    alarm = not_evaluated(bare)[1]
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (
         "RedshiftAuthAlert",
         "IntervalsEvaluated",
@@ -123,28 +181,99 @@ def test_the_alarm_goes_off_after_two_intervals_that_no_scheduled_run_evaluated(
         1,
         "breaching",
     )
-    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["AlarmActions"]) == (1800, 2, [bare.outputs["TopicArn"]])
+    assert (alarm["AlarmActions"], alarm["OKActions"]) == ([bare.outputs["TopicArn"]], [bare.outputs["TopicArn"]])
 
 
-def test_another_alarm_goes_off_after_one_scheduled_run_that_failed(bare: Stack) -> None:
-    alarm = bare.made("AWS::CloudWatch::Alarm")[1]
-    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]}["RunType"] == "scheduled"
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("RedshiftAuthAlert", "IntervalsFailed")
+def test_one_alarm_goes_off_after_a_scheduled_run_of_any_monitor_failed_and_names_the_monitor(bare: Stack) -> None:
+    (alarm,) = [alarm for alarm in bare.made("AWS::CloudWatch::Alarm") if "MetricName" not in alarm]
+    (query,) = alarm["Metrics"]
+    assert query["Expression"] == (
+        'SELECT SUM(IntervalsFailed) FROM SCHEMA("RedshiftAuthAlert", Monitor, RunType) '
+        "WHERE RunType = 'scheduled' GROUP BY Monitor"
+    )
     assert (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (
         "GreaterThanOrEqualToThreshold", 1, 1, "notBreaching",
     )  # fmt: skip
-    assert alarm["AlarmActions"] == [bare.outputs["TopicArn"]]
+    assert (alarm["AlarmName"], alarm["AlarmActions"]) == ("bare-failed", [bare.outputs["TopicArn"]])
 
 
 def test_the_alarms_may_publish_to_a_topic_of_their_own(full: Stack) -> None:
-    assert [alarm["AlarmActions"] for alarm in full.made("AWS::CloudWatch::Alarm")] == [[ALARM_TOPIC]] * 2
+    assert [alarm["AlarmActions"] for alarm in full.made("AWS::CloudWatch::Alarm")] == [[ALARM_TOPIC]] * 4
 
 
-def test_the_dashboard_shows_the_alarm_and_each_metric(bare: Stack) -> None:
-    body = bare.cloud.client("cloudwatch").get_dashboard(DashboardName="bare")["DashboardBody"]
-    assert f"alarm:{bare.outputs['AlarmName']}" in body
-    assert re.findall(r'{\\"(\w+)\\",Monitor,RunType} MetricName=\\"(\w+)\\"', body) == [
-        ("RedshiftAuthAlert", name) for name in ("Failures", "BreachingGroups", "IntervalsEvaluated")
+def test_the_topic_takes_messages_of_each_alarm(bare: Stack) -> None:
+    cloudwatch, policy = f"arn:aws:cloudwatch:{HERE}:alarm", bare.policies["topic"]
+    context = {"aws:SourceAccount": ACCOUNT, "aws:SecureTransport": "true"}
+    names = [alarm["AlarmName"] for alarm in bare.made("AWS::CloudWatch::Alarm")]
+    assert [
+        name
+        for name in names
+        if not is_allowed(
+            policy,
+            "sns:Publish",
+            "<topic>",
+            context | {"aws:SourceArn": f"{cloudwatch}:{name}"},
+            "Service:cloudwatch.amazonaws.com",
+        )
+    ] == []
+
+
+def test_as_many_monitors_as_a_deployment_puts_into_a_stack_fit_there() -> None:
+    longest = expanded(",".join(f"m{number:03}" for number in range(ALARMS)))
+    assert len(longest["Resources"]) <= 500
+    assert len(json.dumps(longest)) < 1_000_000
+
+
+def test_a_change_set_takes_the_template_without_a_bucket() -> None:
+    assert len(BODY.encode()) <= 51_200
+
+
+def test_monitors_that_differ_in_punctuation_alone_are_refused() -> None:
+    with pytest.raises(ValueError, match="Duplicate NotEvaluatedab"):
+        expanded("a_b,a-b")
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a:0", "a:", "a:1800:3600", ":1800", "a*"])
+def test_what_names_no_monitor_is_refused(value: str) -> None:
+    assert not re.fullmatch(TEMPLATE["Parameters"]["Monitors"]["AllowedPattern"], value)
+
+
+def test_the_monitors_to_watch_must_be_given() -> None:
+    assert "Default" not in TEMPLATE["Parameters"]["Monitors"]
+
+
+def graphs(stack: Stack) -> dict[str, list[dict[str, str]]]:
+    """What each graph of the dashboard shows, by its title."""
+    body = stack.cloud.client("cloudwatch").get_dashboard(DashboardName=stack.name)["DashboardBody"]
+    shown = [widget["properties"] for widget in json.loads(body)["widgets"]]
+    return {each["title"]: [metric for (metric,) in each["metrics"]] for each in shown}
+
+
+def scheduled(metric: str, statistic: str) -> str:
+    space = '"RedshiftAuthAlert",Monitor,RunType'
+    return f"""SEARCH('{{{space}}} RunType="scheduled" MetricName="{metric}"', '{statistic}')"""
+
+
+@pytest.mark.parametrize(
+    ("title", "metric", "statistic"),
+    [
+        ("Intervals evaluated", "IntervalsEvaluated", "Sum"),
+        ("Intervals failed", "IntervalsFailed", "Sum"),
+        ("Authentication failures", "Failures", "Maximum"),
+        ("Groups that breached", "BreachingGroups", "Maximum"),
+    ],
+)
+def test_the_dashboard_has_a_line_for_each_monitor(bare: Stack, title: str, metric: str, statistic: str) -> None:
+    assert graphs(bare)[f"{title} by monitor"] == [{"expression": scheduled(metric, statistic), "label": ""}]
+
+
+def test_the_dashboard_shows_all_monitors_together_in_the_colours_of_what_it_counts(bare: Stack) -> None:
+    shown = graphs(bare)["Intervals of all monitors"] + graphs(bare)["Found by all monitors"]
+    assert [(each["expression"], each["label"], each["color"]) for each in shown] == [
+        (f"SUM({scheduled('IntervalsEvaluated', 'Sum')})", "Intervals evaluated", "#15803d"),
+        (f"SUM({scheduled('IntervalsFailed', 'Sum')})", "Intervals failed", "#7c3aed"),
+        (f"SUM({scheduled('Failures', 'Maximum')})", "Authentication failures", "#8c96a8"),
+        (f"SUM({scheduled('BreachingGroups', 'Maximum')})", "Groups that breached", "#c2410c"),
     ]
 
 

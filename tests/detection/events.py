@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from redshift_auth_alert.detection.findings import Breach
 from tests.conftest import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -25,3 +26,7 @@ def sign_ins(*minutes: float, **of: str) -> Events:
 
 # Redshift's internal user, which connects all the time: without it nothing is seen.
 HEARTBEAT = sign_ins(-10_000, 10_000, host="[local]", user="rdsdb")
+
+
+def hosts(breaches: tuple[Breach, ...]) -> list[str]:
+    return [breach.group["remote_host"] for breach in breaches]

@@ -14,13 +14,15 @@ FAILURE, LOGIN = "authentication failure", "authenticated"
 
 @dataclass(frozen=True)
 class Event:
-    """A connection event at tick ``at``."""
+    """A connection event at tick ``at``. ``client`` is what it came with: method, driver, application, system, TLS."""
 
     kind: str
     at: int
     remote_host: str
     user_name: str
     database_name: str
+    client: tuple[str, ...] = ("",) * 5
+    warehouse: str = ""
 
 
 def expected(
@@ -32,11 +34,37 @@ def expected(
     threshold: int,
     group_by: tuple[str, ...],
     count: str = "failures",
+    since_any_event: bool = False,
 ) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Return what is measured, by its value combination, of each group that breached in the interval or just before."""
+    """Return what is measured, by its value combination, of each group that breached in the interval or just before.
+
+    A group would be known since the oldest sign-in of anybody, with ``since_any_event`` the oldest event of any kind.
+    """
+    shown = [event.at for event in events if event.at < start and (since_any_event or event.kind == LOGIN)]
 
     def group(event: Event) -> tuple[str, ...]:
         return tuple(getattr(event, column) for column in group_by)
+
+    def in_a_row(user: str, key: tuple[str, ...]) -> tuple[int, int | None]:
+        """The longest row at any warehouse, or that of the group's own; the one that began first of two as long."""
+        own = dict(zip(group_by, key, strict=True)).get("warehouse")
+        rows = [
+            in_a_row_at(warehouse, user)
+            for warehouse in ({event.warehouse for event in events} if own is None else {own})
+        ]
+        return min(rows, key=lambda row: (-row[0], row[1] or 0))
+
+    def in_a_row_at(warehouse: str, user: str) -> tuple[int, int | None]:
+        by_user = [
+            event
+            for event in events
+            if event.user_name == user and event.warehouse == warehouse and start - 2 * window <= event.at < end
+        ]
+        last_login = max((event.at for event in by_user if event.kind == LOGIN), default=None)
+        since = [
+            event.at for event in by_user if event.kind == FAILURE and (last_login is None or event.at > last_login)
+        ]
+        return len(since), min(since, default=None)
 
     result = {}
     for key in {group(event) for event in events}:
@@ -72,6 +100,12 @@ def expected(
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
         last = max(here + before)
+        sign_ins = sorted((-event.at, event.user_name) for event in mine if event.kind == LOGIN and event.at < start)
+
+        def most_came_with(place: int, inside: list[Event] = inside) -> tuple[str, int] | None:
+            values = Counter(failure.client[place] for failure in inside if failure.client[place])
+            return (min(values, key=lambda each: (-values[each], each)), len(values) - 1) if values else None
+
         result[key] = {
             "parts": [len([at for at in times if 12 * (at - start) // (end - start) == part]) for part in range(12)],
             "failures": len(inside),
@@ -85,9 +119,30 @@ def expected(
             "first_login": logins[0] if logins else None,
             "got_in": got_in[0] if got_in else None,
             "users_tried": len(users),
-            "top_users": top,
+            "hosts": len({failure.remote_host for failure in inside}),
+            "known": (
+                len(sign_ins),
+                min(shown, default=None),
+                *((-sign_ins[0][0], sign_ins[0][1]) if sign_ins else (None, None)),
+            ),
+            "clients": [most_came_with(place) for place in range(5)],
+            "top_users": [(user, number, *in_a_row(user, key)) for user, number in top],
         }
     return result
+
+
+def warehouses_failed_at(
+    events: list[Event], group: tuple[str, ...], group_by: tuple[str, ...], start: int, end: int
+) -> tuple[int, list[tuple[str, int]]]:
+    """Return at how many warehouses the group failed in the interval, and the five at which it did most."""
+    failed = Counter(
+        event.warehouse
+        for event in events
+        if event.kind == FAILURE
+        and start <= event.at < end
+        and tuple(getattr(event, column) for column in group_by) == group
+    )
+    return len(failed), sorted(failed.items(), key=lambda each: (-each[1], each[0]))[:5]
 
 
 def outcome(

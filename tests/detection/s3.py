@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from sandbox.athena_engine import Engine, local_copy
-from sandbox.log_files import setup_statement
+from sandbox.log_files import ConnectionEvent, setup_statement
+from sandbox.published_log import BUCKET as PUBLISHED
+from sandbox.published_log import NAMESPACE, published_files
 from tests.conftest import render_statement
 
 BUCKET = "logs"
@@ -26,6 +28,10 @@ class Logs:
     def put(self, files: Iterable[tuple[str, bytes]]) -> None:
         for key, content in files:
             local_copy(content, self.folder / BUCKET / key)
+
+    def publish(self, by_warehouse: Mapping[str, Iterable[ConnectionEvent]], namespace: str = NAMESPACE) -> None:
+        for key, content in published_files(by_warehouse, namespace):
+            local_copy(content, self.folder / PUBLISHED / key)
 
     def measure(self, run: Evaluation) -> list[dict[str, Any]]:
         """The statement's rows."""

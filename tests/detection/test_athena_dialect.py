@@ -10,7 +10,11 @@ from sqlglot.tokens import TokenType
 
 from tests.conftest import make_run, render_statement
 
-TABLES = {"audit_log_s3": "redshift_audit_log", "cloudtrail": "redshift_cloudtrail"}
+TABLES = {
+    "audit_log_s3": "redshift_audit_log",
+    "cloudtrail": "redshift_cloudtrail",
+    "sys_connection_log_s3": "sys_connection_log",
+}
 
 
 def not_in_athena(sql: str) -> set[str]:
@@ -46,7 +50,7 @@ def scans(sql: str, table: str) -> int:
 @pytest.mark.parametrize("source", sorted(TABLES))
 @pytest.mark.parametrize("count", ["failures", "distinct user_name"])
 def test_the_statement_is_legal_in_athena(source: str, count: str) -> None:
-    run = make_run(source=source, athena_conn_id="athena", cluster="analytics", count=count)
+    run = make_run(source=source, athena_conn_id="athena", namespace="n_sys", cluster="analytics", count=count)
     assert not_in_athena(render_statement(run)) == set()
 
 
@@ -66,7 +70,14 @@ def test_each_construct_that_athena_lacks_is_refused(construct: str, sql: str) -
 
 @pytest.mark.parametrize("source", sorted(TABLES))
 @pytest.mark.parametrize("own_thresholds", [0, 20])
-def test_the_log_is_read_ten_times_at_most_however_many_thresholds_there_are(source: str, own_thresholds: int) -> None:
+def test_the_log_is_read_so_often_however_many_thresholds_there_are(source: str, own_thresholds: int) -> None:
     entries = [{"remote_host": "192.0.2.0/24", "threshold": 11 + number} for number in range(own_thresholds)]
-    run = make_run(source=source, athena_conn_id="athena", thresholds=entries)
-    assert scans(render_statement(run), TABLES[source]) == 10
+    run = make_run(source=source, athena_conn_id="athena", namespace="n_sys", thresholds=entries)
+    # Once more to see at which of many warehouses each group failed.
+    assert scans(render_statement(run), TABLES[source]) == (13 if source == "sys_connection_log_s3" else 12)
+
+
+def test_the_log_of_many_warehouses_is_read_twelve_times_where_the_group_names_its_warehouse() -> None:
+    asked = {"group_by": ["warehouse", "remote_host"], "namespace": "n_sys"}
+    run = make_run(source="sys_connection_log_s3", athena_conn_id="athena", **asked)
+    assert scans(render_statement(run), "sys_connection_log") == 12

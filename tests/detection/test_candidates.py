@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from typing import Any
 
 import psycopg
 import pytest
 
 from redshift_auth_alert.detection import evaluation
-from redshift_auth_alert.detection.candidates import BRIEF, read_candidates
+from redshift_auth_alert.detection.candidates import BRIEF, Mark, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.verdict import BUDGET, fit_budget, judge
 from tests.conftest import NOON, ROOT, candidates, judged, make_run, measure
@@ -127,20 +128,24 @@ def test_names_of_50_four_byte_characters_leave_room_for_groups_beside_the_detai
 def test_what_fits_goes_through_as_it_is(logs: psycopg.Connection) -> None:
     run = make_run(max_groups=1)
     rows = measure(logs, run, WORST_FIRST)
-    found = read_candidates({"columns": list(rows[0]), "rows": [list(map(str, row.values())) for row in rows]}, run)
+    plain = [[value.isoformat() if isinstance(value, datetime) else value for value in row.values()] for row in rows]
+    found = read_candidates({"columns": list(rows[0]), "rows": plain}, run)
     assert fit_budget(found, run) is found
 
 
 def test_a_row_without_details_takes_120_bytes_at_most() -> None:
     row = ["255.255.255.255", 1_000_000, 1_000_000, 1_000_000, 1_000_000, *["2026-03-01T12:00:00.123456"] * 2]
+    row.append(sum(Mark))
     assert len(row) == len(BRIEF) + 1
     assert len(json.dumps(row)) <= 120
 
 
 QUIET = """
 import json, sys, types
+from redshift_auth_alert.tasks import record
 from redshift_auth_alert.tasks.check import check_threshold
 from tests.conftest import make_run
+record.Variable = types.SimpleNamespace(get=lambda *_, **__: None)  # which only a running task can reach
 ti = types.SimpleNamespace(xcom_push=lambda **_: None)
 print(check_threshold(json.loads(sys.argv[1]), make_run(), ti), "pandas" in sys.modules)
 """

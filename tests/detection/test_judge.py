@@ -5,33 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
-from redshift_auth_alert.detection.findings import Breach, Login, Verdict
+from redshift_auth_alert.detection.findings import Login
 from redshift_auth_alert.settings.entries import Ignore
-from tests.conftest import NOON, judged, make_run, measure
-from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
+from tests.conftest import NOON
+from tests.detection.events import MINUTE, failures, hosts, sign_ins
 
 GATEWAY = {"remote_host": "192.0.2.0/24", "reason": "BI gateway"}
 HALF_PAST = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}  # holds no multiple of 240 minutes
 ATTACK = failures(*range(12))
 ONGOING = failures(*range(20, 50))
-
-
-@pytest.fixture
-def judge(logs: psycopg.Connection) -> Any:
-    """The verdict of a run on a log with these events."""
-
-    def judge(log: Events, **settings: Any) -> Verdict:
-        run = make_run(**settings)
-        return judged(measure(logs, run, log + HEARTBEAT), run)
-
-    return judge
-
-
-def hosts(breaches: tuple[Breach, ...]) -> list[str]:
-    return [breach.group["remote_host"] for breach in breaches]
 
 
 def test_a_quiet_log_has_no_breach(judge: Any) -> None:
@@ -61,7 +45,8 @@ def test_details_are_read_in_utc_and_in_order(judge: Any) -> None:
     assert details.first_failure_at == NOON
     assert details.first_failure_at.tzinfo is UTC
     assert details.first_breach_at == NOON + 26 * MINUTE
-    assert (details.users_tried, details.top_users) == (2, (("root", 10), ("admin", 3)))
+    tried = [(user.name, user.failures) for user in details.top_users]
+    assert (details.users_tried, tried) == (2, [("root", 10), ("admin", 3)])
     assert details.first_login == Login(NOON + 29.5 * MINUTE, "etl")
     assert details.got_in == Login(NOON + 29.7 * MINUTE, "admin")
 

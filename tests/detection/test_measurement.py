@@ -19,6 +19,7 @@ from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected
 TICK = timedelta(seconds=20)
 TICKS_PER_MINUTE = 3
 KINDS = [FAILURE, FAILURE, FAILURE, LOGIN, "disconnecting session"]
+CLIENTS = ("method", "driver", "application", "system", "tls")
 COLUMNS = ("remote_host", "user_name", "database_name")
 MOMENTS = ("first_failure_at", "last_failure_at", "first_breach_at", "last_breach_at")
 HOSTS = ["192.0.2.1", "192.0.2.2", ""]
@@ -44,6 +45,7 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
         Event,
         st.sampled_from(KINDS), ticks, st.sampled_from(HOSTS[: draw(st.integers(1, 3))]),
         st.sampled_from(USERS[: draw(st.sampled_from([1, 2, 7]))]), st.sampled_from(["dev", "prod"]),
+        st.tuples(*[st.sampled_from(["", "a", "b", "ü"][: draw(st.integers(1, 4))])] * 5),
     )  # fmt: skip
     return {
         "events": draw(st.lists(event, max_size=45)),
@@ -71,6 +73,8 @@ def as_rows(events: list[Event]) -> list[tuple[Any, ...]]:
             event.remote_host,
             event.user_name,
             event.database_name,
+            None,
+            *(f"{value}  " for value in event.client),
         )
         for event in events
     ]
@@ -93,8 +97,21 @@ def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tupl
             "parts": [row[f"part_{part}"] for part in range(1, 13)],
             "first_login": login(row, "first_login"),
             "got_in": login(row, "got_in"),
+            "hosts": row["hosts"],
+            "known": (
+                row["sign_ins"],
+                as_ticks(row["known_since"]),
+                as_ticks(row["last_sign_in_at"]),
+                row["last_sign_in_user"],
+            ),
+            "clients": [
+                row[f"client_{what}"] and (row[f"client_{what}"], row[f"client_{what}_others"]) for what in CLIENTS
+            ],
             "top_users": [
-                (row[f"user_{place}"], row[f"user_{place}_failures"])
+                (
+                    *(row[f"user_{place}{of}"] for of in ("", "_failures", "_in_a_row")),
+                    as_ticks(row[f"user_{place}_since"]),
+                )
                 for place in range(1, 6)
                 if row[f"user_{place}"] is not None
             ],
@@ -121,7 +138,11 @@ def run_of(stream: dict[str, Any], threshold: int) -> Evaluation:
     return run_over(0, stream["end"], threshold=threshold, **{name: stream[name] for name in names})
 
 
-@settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=2_500,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(stream=streams())
 def test_every_measured_column_equals_the_oracles_at_each_threshold(
     logs: psycopg.Connection, stream: dict[str, Any]
@@ -147,6 +168,7 @@ def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
     threshold = stream["thresholds"][0]
     run = run_of(stream, threshold)
     verdict = judged(measure(logs, run, as_rows(stream["events"])), run)
+    measures = truth(stream, threshold)
     outcomes = {
         group: outcome(
             found,
@@ -156,7 +178,7 @@ def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
             notify_when_over=stream["notify_when_over"],
             reminder_due=stream["remind_every_minutes"] is None,
         )
-        for group, found in truth(stream, threshold).items()
+        for group, found in measures.items()
     }
     expected_outcomes = {group: each for group, each in outcomes.items() if each}
 
@@ -164,12 +186,15 @@ def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
         tuple(each.group.values()): (each.outcome, each.ongoing, each.critical, each.over) for each in verdict.breaches
     } == expected_outcomes
     reported = [each for each in expected_outcomes.values() if each[0] == "reported"]
+    of_reported = [measures[group] for group, each in expected_outcomes.items() if each[0] == "reported"]
     assert verdict.totals == Totals(
         new=sum(not ongoing for _, ongoing, _, _ in reported),
         ongoing=sum(ongoing for _, ongoing, _, _ in reported),
         critical=sum(critical for _, _, critical, _ in reported),
         over=sum(each[0] == "over" for each in expected_outcomes.values()),
         held_back=sum(each[0] == "held_back" for each in expected_outcomes.values()),
+        lockouts=sum(any(in_a_row >= 5 for _, _, in_a_row, _ in found["top_users"]) for found in of_reported),
+        strangers=sum(found["known"][0] == 0 and found["known"][1] is not None for found in of_reported),
     )
 
 

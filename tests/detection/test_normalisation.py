@@ -43,10 +43,22 @@ def test_an_ipv4_mapped_address_and_its_ipv4_address_are_one_group(logs: psycopg
 
 
 @pytest.mark.parametrize(
-    "name", ["{{ 1/0 }}", "'; DROP TABLE x; --", 'a"b', "a|b", "a\nb\x1b[2J", "ä" * 50, " leading"]
+    "name",
+    [
+        "{{ 1/0 }}",
+        "'; DROP TABLE x; --",
+        'a"b',
+        "a|b",
+        "a\nb\x1b[2J",
+        "é",
+        "ä" * 50,
+        "\N{PILE OF POO}" * 12,
+        " leading",
+    ],
 )
-def test_a_user_name_stays_what_the_attacker_typed(logs: psycopg.Connection, name: str) -> None:
-    rows = measure(logs, make_run(group_by=("user_name",)), failures(10, "192.0.2.1", name))
+@pytest.mark.parametrize("source", ["stl_connection_log", "sys_connection_log"])
+def test_a_user_name_stays_what_the_attacker_typed(logs: psycopg.Connection, name: str, source: str) -> None:
+    rows = measure(logs, make_run(group_by=("user_name",), source=source), failures(10, "192.0.2.1", name))
     assert [row["user_name"] for row in rows] == [name]
 
 

@@ -67,6 +67,27 @@ def test_a_run_reads_the_chosen_source_through_its_own_connection(ago: timedelta
     assert (resolved.settings.source, resolved.settings.read_through) == (source, connection)
 
 
+def test_a_run_of_auto_with_a_namespace_reads_older_intervals_from_the_tables_that_redshift_publishes() -> None:
+    ago = NOON - 9 * DAY
+    run = make_run(start=ago, end=ago + HALF_AN_HOUR, source="auto", athena_conn_id="athena", namespace="n_sys")
+    resolved = run.with_source(NOON)
+    assert (resolved.settings.source, resolved.settings.read_through) == ("sys_connection_log_s3", "athena")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "months"),
+    [
+        (NOON, NOON + HALF_AN_HOUR, [((2026, 3, 1), (2026, 3, 2))]),
+        (NOON.replace(hour=0), NOON, [((2026, 2, 28), (2026, 2, 28)), ((2026, 3, 1), (2026, 3, 2))]),
+        (NOON - 60 * DAY, NOON - 31 * DAY, [((2025, 12, 31), (2025, 12, 31)), ((2026, 1, 1), (2026, 1, 30))]),
+    ],
+    ids=["a day", "two months", "two years"],
+)
+def test_the_scanned_days_by_month(first: datetime, last: datetime, months: list[tuple[tuple[int, ...], ...]]) -> None:
+    found = make_run(start=first, end=last).scanned_months
+    assert [tuple((day.year, day.month, day.day) for day in month) for month in found] == months
+
+
 def test_a_month_of_days_is_read_from_one_source_each_and_from_both_in_all() -> None:
     run = make_run(source="auto", athena_conn_id="athena")
     days = [Interval(NOON - day * DAY, NOON - (day - 1) * DAY) for day in range(1, 31)]
@@ -106,7 +127,7 @@ def test_a_log_in_s3_needs_a_connection_to_athena(source: str) -> None:
     [
         ("audit_log_s3", 119, "settle_minutes is 119: too soon for source audit_log_s3, as Redshift delivers"),
         ("audit_log_s3", 120, ""),
-        ("cloudtrail", 14, "settle_minutes is 14: too soon for source cloudtrail, as CloudTrail delivers to S3 within"),
+        ("cloudtrail", 14, "settle_minutes is 14: too soon for source cloudtrail, as CloudTrail delivers to S3"),
         ("cloudtrail", 15, ""),
         ("auto", 0, ""),
         ("stl_connection_log", 0, ""),

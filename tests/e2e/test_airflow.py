@@ -21,11 +21,15 @@ from sandbox.athena import answering_queries
 from sandbox.aws import Cloud, Mail, running_cloud
 from sandbox.log_files import FAILURE, ConnectionEvent, athena_connection, deliver, heartbeat
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.published_log import NAMESPACE, publish
 from sandbox.warehouse import Warehouse, running_warehouse
 from tests.conftest import ROOT, unwrapped
 
 MINUTE = timedelta(minutes=1)
-SETTLED, MISSED, PAST, MONTH = (f"{DAG_ID}__{name}" for name in ("settled", "missed", "past", "month"))
+SETTLED, MISSED, PAST, MONTH, LACKING = (
+    f"{DAG_ID}__{name}" for name in ("settled", "missed", "past", "month", "lacking")
+)
+FLEET = {"source": "sys_connection_log_s3", "athena_conn_id": "athena_default", "namespace": NAMESPACE}
 NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 A_MOMENT_AGO = (datetime.now(UTC) - 2 * MINUTE).isoformat()
 EVERY_MINUTE = {"schedule": "* * * * *", "threshold": 3, "start_date": A_MOMENT_AGO}
@@ -35,6 +39,9 @@ MONITORS = {
     "missed.yaml": monitor_file(environment="missed", **EVERY_MINUTE),
     "month.yaml": monitor_file(
         environment="month", schedule="0 0 * * *", start_date=NEVER, source="auto", athena_conn_id="athena_default"
+    ),
+    "lacking.yaml": monitor_file(
+        environment="lacking", start_date=NEVER, settle_minutes=60, expect_warehouses=["sales", "gone"], **FLEET
     ),
     "past.yaml": monitor_file(environment="past", schedule="*/30 * * * *", start_date=NEVER),
     "invalid.yaml": monitor_file(treshold=3),
@@ -69,14 +76,14 @@ class World:
         return [mail for mail in self.mails if f"({environment})" in mail.subject]
 
     def run_of(self, dag_id: str, start: datetime) -> dict[str, Any] | None:
-        """The run whose interval starts at ``start``, once it has ended."""
+        """The run of the interval that starts at ``start``, once it has ended."""
         for run in self.airflow.runs(dag_id):
             if datetime.fromisoformat(run["data_interval_start"]) == start and run["state"] in ("success", "failed"):
                 return run
         return None
 
     def wait_for_run_of(self, dag_id: str, start: datetime) -> dict[str, Any]:
-        self.airflow.wait_until(lambda: self.run_of(dag_id, start), 240, f"{dag_id}'s run of {start}")
+        self.airflow.wait_until(lambda: self.run_of(dag_id, start), 300, f"{dag_id}'s run of {start}")
         run = self.run_of(dag_id, start)
         assert run
         return run
@@ -110,7 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             with world.scheduler:
                 world.start_scheduler()
                 shutil.copy(ROOT / "docs" / "examples" / "respond_to_breaches.py", home / "dags")
-                for dag_id in (DAG_ID, SETTLED, MISSED, PAST, MONTH, "respond_to_breaches"):
+                for dag_id in (DAG_ID, SETTLED, MISSED, PAST, MONTH, LACKING, "respond_to_breaches"):
                     airflow.unpause(dag_id)
                 yield world
 
@@ -141,7 +148,7 @@ def test_a_manual_run_by_the_api_takes_overrides(world: World, attacked: datetim
 
 
 def test_a_dag_scheduled_on_the_asset_gets_the_breaches_of_the_published_alert(world: World) -> None:
-    world.airflow.wait_until(lambda: world.airflow.runs("respond_to_breaches"), 60, "the responding DAG to start")
+    world.airflow.wait_until(lambda: world.airflow.runs("respond_to_breaches"), 180, "the responding DAG to start")
     run_id = world.airflow.runs("respond_to_breaches")[0]["dag_run_id"]
     assert world.airflow.wait_for_run(run_id, "respond_to_breaches") == "success"
     log = world.airflow.task_log(run_id, "respond", "respond_to_breaches")
@@ -196,6 +203,30 @@ def test_a_failing_dry_run_publishes_nothing(world: World) -> None:
     run_id = world.airflow.trigger({"conn_id": "not_defined", "environment": "dry-failure", "dry_run": True})
     assert world.airflow.wait_for_run(run_id) == "failed"
     assert world.mail("dry-failure") == []
+
+
+def test_a_check_of_the_set_up_publishes_one_test_message_and_nothing_else(world: World) -> None:
+    responses = len(world.airflow.runs("respond_to_breaches"))
+    run_id = world.airflow.trigger({"check_only": True, "environment": "checked"})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    (mail,) = world.mail("checked")
+    assert mail.subject == "[TEST] (checked) Redshift: set-up: 11 ok, 1 not ok, 1 not checked"
+    assert re.findall(r"^(\S+) +NOT OK +(.*) \d", mail.body, re.MULTILINE) == [
+        ("warehouse", "this is not Redshift: PostgreSQL")
+    ]
+    # Skipped once it has published, so that it is no event of the asset.
+    assert world.airflow.task_states(run_id) == {
+        "query_auth_failures": "success", "check_threshold": "success", "publish_alert": "skipped",
+        "require_coverage": "skipped", "no_alert": "skipped", "report_failure": "skipped",
+    }  # fmt: skip
+    assert len(world.airflow.runs("respond_to_breaches")) == responses
+
+
+def test_a_dry_check_of_the_set_up_logs_its_table_and_publishes_nothing(world: World) -> None:
+    run_id = world.airflow.trigger({"check_only": True, "dry_run": True, "environment": "dry-check"})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert world.mail("dry-check") == []
+    assert "topic         NOT CHECKED  a dry run publishes nothing" in world.airflow.task_log(run_id, "check_threshold")
 
 
 def test_an_invalid_monitor_is_an_import_error_and_stops_no_other(world: World) -> None:
@@ -268,6 +299,46 @@ def test_a_backfill_with_source_auto_reads_each_interval_from_the_log_that_reach
     assert sorted(found) == [(["192.0.2.4"], ["stl_connection_log"]), (["192.0.2.8"], ["audit_log_s3"])]
 
 
+@pytest.fixture(scope="module")
+def fleet(world: World) -> dict[str, str]:
+    """Three published warehouses, at each of which one host failed four times yesterday; the interval around that."""
+    noon = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
+    at = noon.replace(tzinfo=None)
+    quiet = heartbeat(at - timedelta(hours=6), at + timedelta(hours=6))
+    tried = [ConnectionEvent(FAILURE, at + (1 + minute) * MINUTE, "203.0.113.9", "admin") for minute in range(4)]
+    publish(world.cloud, dict.fromkeys(("sales", "ops", "lab"), quiet + tried))
+    return {"start": noon.isoformat(), "end": (noon + 30 * MINUTE).isoformat()}
+
+
+def test_one_run_over_a_fleet_finds_who_is_spread_thinly_and_names_the_warehouses(
+    world: World, fleet: dict[str, str]
+) -> None:
+    run_id = world.airflow.trigger(FLEET | fleet | {"environment": "fleet"})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    (mail,) = world.mail("fleet")
+    assert said(mail)[0::2] == ("ALERT", ["203.0.113.9"])
+    assert "at 3 warehouses: lab, ops, sales" in unwrapped(mail.body)
+
+
+def test_a_run_over_one_of_these_warehouses_finds_nothing(world: World, fleet: dict[str, str]) -> None:
+    run_id = world.airflow.trigger(FLEET | fleet | {"environment": "alone", "cluster": "sales"})
+    assert world.airflow.wait_for_run(run_id) == "success"
+    assert world.mail("alone") == []
+
+
+def test_a_run_that_lacks_a_warehouse_publishes_what_the_others_show_and_then_fails(
+    world: World, fleet: dict[str, str]
+) -> None:
+    run_id = world.airflow.trigger(fleet, LACKING)
+    assert world.airflow.wait_for_run(run_id, LACKING) == "failed"
+    states = world.airflow.task_states(run_id, LACKING)
+    assert (states["publish_alert"], states["require_coverage"]) == ("success", "failed")
+    alert, failure = world.mail("lacking")
+    assert said(alert)[0::2] == ("ALERT", ["203.0.113.9"])
+    assert failure.subject.startswith("[FAILED]")
+    assert "1 of 2 warehouses was not evaluated: gone" in unwrapped(failure.body)
+
+
 def test_a_scheduled_run_starts_after_its_settle_delay_and_reports_once(world: World, attacked: datetime) -> None:
     run = world.wait_for_run_of(SETTLED, attacked)
     assert (run["run_type"], run["state"]) == ("scheduled", "success")
@@ -307,8 +378,10 @@ def test_all_the_mail_is_as_expected_none_missing_and_none_twice(world: World, a
         assert sorted(said(mail) for mail in world.mail(environment)) == sorted(
             ("ALERT", span(minute), [address]) for address, minute in world.attacks.items()
         )
-    assert sorted(mail.subject.split(" Redshift")[0] for mail in world.mails) == sorted([
+    assert sorted(" ".join(mail.subject.split()[:2]) for mail in world.mails) == sorted([
         "[ALERT] (by-api)", "[ALERT] (by-cli)", "[ALERT] (refused)", "[ALERT] (past)", *["[ALERT] (month)"] * 2,
+        "[ALERT] (fleet)", "[ALERT] (lacking)", "[FAILED] (lacking)",
         *["[ALERT] (settled)", "[ALERT] (missed)"] * 2,
+        "[TEST] (checked)",
         "[FAILED] (manual)", "[FAILED] (wrong-password)", "[FAILED] (no-rights)", "[FAILED] (not-defined)",
     ])  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from redshift_auth_alert.detection.findings import Breach, Coverage, Details, Login, Totals, Verdict
+from redshift_auth_alert.detection.findings import Breach, Coverage, Details, Login, Totals, TriedUser, Verdict
 from redshift_auth_alert.message.alert import Message, build_alert
 from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import NOON, make_run
@@ -16,7 +16,8 @@ _DETAILS = {field.name for field in fields(Details)}
 
 
 def make_breach(**facts: Any) -> Breach:
-    """A breach with some of its facts or details changed."""
+    """A breach with some of its facts or details changed; its top users are given as the fields of TriedUser."""
+    users = facts.pop("top_users", (("admin", 9), ("root", 5)))
     details = Details(
         **{
             "parts": (0, 0, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0),
@@ -27,7 +28,8 @@ def make_breach(**facts: Any) -> Breach:
             "first_login": None,
             "got_in": None,
             "users_tried": 2,
-            "top_users": (("admin", 9), ("root", 5)),
+            "own_failures": 0,
+            "top_users": tuple(TriedUser(*user) for user in users),
         }
         | {name: value for name, value in facts.items() if name in _DETAILS}
     )
@@ -39,6 +41,9 @@ def make_breach(**facts: Any) -> Breach:
             "threshold": 10,
             "ongoing": False,
             "critical": details.got_in is not None,
+            "admin": any(user.admin for user in details.top_users),
+            "lockout": any(user.may_be_locked_out for user in details.top_users),
+            "stranger": details.known is not None and not details.known.sign_ins,
             "over": False,
             "last_breach_at": NOON + 9 * MINUTE,
             "details": details,
@@ -50,7 +55,7 @@ def make_breach(**facts: Any) -> Breach:
 # Breached before the interval only, and has been quiet for a window since.
 OVER = make_breach(
     outcome="over", failures=0, parts=(0,) * 12, ongoing=True, over=True, first_failure_at=None, last_failure_at=None,
-    first_breach_at=None, last_breach_at=NOON - 20 * MINUTE, users_tried=0, top_users=(),
+    first_breach_at=None, last_breach_at=NOON - 20 * MINUTE, users_tried=0, own_failures=0, top_users=(),
 )  # fmt: skip
 GOT_IN = make_breach(got_in=Login(NOON + 10 * MINUTE, "admin"), first_login=Login(NOON + 6 * MINUTE, "etl"))
 
@@ -62,6 +67,9 @@ def make_verdict(*breaches: Breach, coverage: Coverage | None = None, **totals: 
         "new": sum(not breach.ongoing for breach in reported),
         "ongoing": sum(breach.ongoing for breach in reported),
         "critical": sum(breach.critical for breach in reported),
+        "admin": sum(breach.admin for breach in reported),
+        "lockouts": sum(breach.lockout for breach in reported),
+        "strangers": sum(breach.stranger for breach in reported),
     }
     counted |= {each: sum(breach.outcome == each for breach in breaches) for each in ("over", "held_back", "ignored")}
     return Verdict(coverage or Coverage("stl_connection_log", "seen"), 12, breaches, Totals(**counted | totals))

@@ -19,7 +19,7 @@ from tests.conftest import NOON, make_run, unwrapped
 from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
-FORMS = ["text", "json", "chat"]
+FORMS = ["text", "json", "chat", "ocsf"]
 MONITOR = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
 LONG = "\N{PILE OF POO}" * 50
 
@@ -71,7 +71,7 @@ def test_the_alert_id_is_the_same_for_a_retry_and_differs_for(other: dict[str, A
 @given(st.integers(1, 10**9), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40))
 def test_the_subject_keeps_snss_limits(number: int, environment: str) -> None:
     subject = alert(verdict=make_verdict(new=number), environment=environment).subject
-    assert len(subject) <= 100
+    assert len(subject) <= 99
     assert subject.isascii()
     assert subject.isprintable()
 
@@ -107,11 +107,11 @@ def failure(
 
 def test_a_failure_reads_in_full() -> None:
     message = failure(make_run(environment="overridden"), 'no "rights"\nForged: line')
-    assert message.subject == "[FAILED] (overridden) Redshift authentication failures: not evaluated"
+    assert message.subject == "[FAILED] (overridden) Redshift: sign-ins not evaluated"
     assert (
         message.body
         == """\
-An interval was not evaluated. This does not mean that nobody breached.
+An interval was not evaluated: it may hide an attack.
 
 Monitor   dag
 Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
@@ -127,7 +127,7 @@ Once fixed, clear the failed task. The run then evaluates the same interval.
 
 def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
     message = failure(None, "run overrides: threshold is 0")
-    assert message.subject == "[FAILED] (test) Redshift authentication failures: not evaluated"
+    assert message.subject == "[FAILED] (test) Redshift: sign-ins not evaluated"
     assert "Interval  unknown, as the run's settings are invalid\n" in message.body
     assert unwrapped(message.body).endswith(
         "Trigger a new run with valid overrides. Clearing this run would fail again.\n"
@@ -136,8 +136,8 @@ def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
 
 def test_an_alert_that_could_not_be_published_is_not_called_not_evaluated() -> None:
     message = compose_failure(build_failure(MONITOR, make_run(), "scheduled__1", "publish_alert", "no topic"), "text")
-    assert message.subject == "[FAILED] (test) Redshift authentication failures: alert not published"
-    assert message.body.startswith("An interval was evaluated, but its alert was not published")
+    assert message.subject == "[FAILED] (test) Redshift: alert not published"
+    assert message.body.startswith("An interval was evaluated, but its message was not published")
     assert message.body.endswith("Once fixed, clear publish_alert. It then publishes the same alert.\n")
 
 
@@ -154,7 +154,8 @@ def test_a_failure_keeps_the_schema(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "begins"), [("text", "An interval was not"), ("json", '{"version"'), ("chat", '{"ver')]
+    ("form", "begins"),
+    [("text", "An interval was not"), ("json", '{"version"'), ("chat", '{"ver'), ("ocsf", '[{"class_uid":2004')],
 )
 def test_a_failure_has_the_form_of_the_monitor(form: str, begins: str) -> None:
     assert failure(reason="why <b>", message_format=form).body.startswith(begins)

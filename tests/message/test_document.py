@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from redshift_auth_alert.detection.findings import Coverage
+from redshift_auth_alert.detection.findings import Client, Coverage, Known, Login
 from redshift_auth_alert.message.alert import build_alert
 from redshift_auth_alert.message.compose import compose_document
 from redshift_auth_alert.settings.entries import Ignore
-from tests.conftest import ROOT, make_run
-from tests.message.findings import GOT_IN, OVER, alert, make_breach, make_verdict
+from tests.conftest import NOON, ROOT, make_run
+from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "message.schema.json").read_text()))
 GATEWAY = Ignore(remote_host="192.0.2.0/24", reason="BI gateway", until=date(2026, 12, 31))
@@ -61,7 +61,7 @@ def test_the_json_form_gives_names_as_they_are(name: str) -> None:
     written = document(make_breach(group={"remote_host": name}, top_users=((name, 9),)))
     SCHEMA.validate(written)
     assert written["breaches"][0]["group"] == {"remote_host": name}
-    assert written["breaches"][0]["top_users"] == [{"user": name, "failures": 9}]
+    assert [user["user"] for user in written["breaches"][0]["top_users"]] == [name]
 
 
 def test_the_json_form_says_all_that_the_text_says() -> None:
@@ -69,11 +69,29 @@ def test_the_json_form_says_all_that_the_text_says() -> None:
     assert written["severity"] == "critical"
     assert written["interval"] == {"start": "2026-03-01T12:00:00Z", "end": "2026-03-01T12:30:00Z"}
     assert written["groups"] == {
-        "reported": 12, "new": 5, "ongoing": 3, "critical": 1, "held_back": 2, "over": 1, "ignored": 7,
-        "unjudged": 4, "unnamed": 6,
+        "reported": 12, "new": 5, "ongoing": 3, "critical": 1, "admin": 0, "held_back": 2, "over": 1, "ignored": 7,
+        "unjudged": 4, "lockouts": 0, "strangers": 0, "unnamed": 6,
     }  # fmt: skip
-    assert written["breaches"][0]["got_in"] == {"at": "2026-03-01T12:10:00Z", "user": "admin"}
+    assert written["breaches"][0]["got_in"] == {"at": "2026-03-01T12:10:00Z", "user": "admin", "warehouse": None}
     assert written["ignored"][0]["ignore_entry"]["reason"] == "BI gateway"
+
+
+def test_the_json_form_says_whether_a_group_is_known_and_what_it_came_with() -> None:
+    known = Known(3, NOON - MINUTE, Login(NOON - MINUTE, "etl"))
+    written = document(make_breach(known=known, clients=(Client("tls", "TLSv1.2", 1),), hosts=4))
+    SCHEMA.validate(written)
+    (breach,) = written["breaches"]
+    at = "2026-03-01T11:59:00Z"
+    assert breach["known"] == {"sign_ins": 3, "since": at, "last_at": at, "last_user": "etl"}
+    assert breach["clients"] == {"tls": {"value": "TLSv1.2", "others": 1}}
+    assert (breach["hosts"], breach["stranger"], breach["lockout"]) == (4, False, False)
+
+
+def test_the_json_form_says_that_a_group_never_signed_in() -> None:
+    written = document(make_breach(known=Known(0, NOON, None)))
+    SCHEMA.validate(written)
+    (breach,) = written["breaches"]
+    assert (breach["known"]["last_at"], breach["stranger"], written["groups"]["strangers"]) == (None, True, 1)
 
 
 def test_a_group_in_one_line_has_four_properties() -> None:
@@ -100,7 +118,10 @@ def test_the_asset_event_holds_the_json_form_whatever_is_published() -> None:
 
 
 def test_the_asset_event_holds_2000_groups_within_256_kb() -> None:
-    breaches = [make_breach(group={"remote_host": f"2001:db8:0:0:0:0:0:{number:04}"}) for number in range(2_000)]
+    known = Known(1_000, NOON, Login(NOON, "analyst"))
+    clients = tuple(Client(what, "x" * 15, 9) for what in ("method", "driver", "application", "system", "tls"))
+    hosts = [f"203.0.{100 + number // 100}.{100 + number % 100}" for number in range(2_000)]
+    breaches = [make_breach(group={"remote_host": host}, known=known, clients=clients) for host in hosts]
     written = compose_document(build_alert(make_verdict(*breaches), make_run()))
     assert len(written["breaches"]) == 2_000
     assert len(json.dumps(written)) <= 262_144

@@ -18,6 +18,7 @@ from deploy.bundle import ROOT
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
 from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
+from tests.locks import pins
 
 FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 IN_SSM = {"conn_id": "redshift_in_ssm", "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_in_ssm }}"}
@@ -67,13 +68,12 @@ def test_the_environment_holds_exactly_what_is_locked(image_python: Path) -> Non
     listed = subprocess.run([image_python, "-c", script], capture_output=True, text=True, check=True).stdout
     installed = {plain(line) for line in listed.splitlines()}
     version = next(line.split("==")[1] for line in installed if line.startswith("apache-airflow=="))
-    lock = (ROOT / "deploy" / "airflow" / version / "image.txt").read_text().splitlines()
-    assert installed == {plain(line) for line in lock if "==" in line}
+    assert installed == pins(ROOT / "deploy" / "airflow" / version / "image.txt")
 
 
-def plain(requirement: str) -> str:
-    name, version = requirement.split(";", maxsplit=1)[0].split("==")
-    return f"{name.split('[')[0].lower().replace('_', '-').replace('.', '-')}=={version.strip()}"
+def plain(distribution: str) -> str:
+    name, version = distribution.split("==")
+    return f"{name.lower().replace('_', '-').replace('.', '-')}=={version}"
 
 
 def test_the_dag_file_and_the_plugin_load(world: World) -> None:
@@ -88,7 +88,7 @@ def test_a_manual_run_alerts_on_logins_that_failed(world: World) -> None:
     run_id = world.airflow.trigger({})
     assert world.airflow.wait_for_run(run_id) == "success", world.airflow.task_log(run_id, "query_auth_failures")
     mail = world.cloud.wait_for_mail(10)[0]
-    assert mail.subject == "[ALERT] (sandbox) Redshift authentication failures: 1 remote host"
+    assert mail.subject == "[ALERT] (sandbox) Redshift: 1 may have locked users out, 1 remote host failed to sign in"
     assert "127.0.0.2 [10 times] new" in mail.body
 
 

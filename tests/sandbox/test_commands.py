@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -56,20 +58,26 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_checkout(tmp_path_factory.mktemp("checkout"))
+def folder() -> Iterator[Path]:
+    """A folder that other users may enter, as PostgreSQL runs as one of them where this is root."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)  # pytest closes its own whenever another pytest starts
+        yield Path(made)
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[dict[str, str]]:
+def checkout(folder: Path) -> Path:
+    return copy_checkout(folder / "checkout")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
     """A shell's environment, which knows nothing of the checkout."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # as root, PostgreSQL runs as a user of its own
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "AIRFLOW"))}
-        places = {"HOME": f"{folder}/home", "TMPDIR": f"{folder}/tmp"}
-        for place in places.values():
-            Path(place).mkdir()
-        yield kept | places
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "AIRFLOW"))}
+    places = {"HOME": f"{folder}/home", "TMPDIR": f"{folder}/tmp"}
+    for place in places.values():
+        Path(place).mkdir()
+    return kept | places
 
 
 def start(checkout: Path, env: dict[str, str], *command: str) -> Command:
@@ -123,6 +131,23 @@ def test_the_line_with_psql_fails_ten_logins(up: Command) -> None:
 
 def test_an_attack_right_after_the_welcome_is_reported_as_new(up: Command) -> None:
     up.wait_for(rf"127\.0\.0\.2 {ALERT}")
+
+
+def listening(family: list[psutil.Process]) -> set[tuple[str, str]]:
+    """Which of the processes listen on which addresses."""
+    found = set()
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):  # tasks come and go
+            sockets = process.net_connections("inet")
+            found |= {(process.name(), each.laddr.ip) for each in sockets if each.status == psutil.CONN_LISTEN}
+    return found
+
+
+def test_every_server_of_make_up_listens_on_loopback_only(up: Command) -> None:
+    up.wait_for(rf"127\.0\.0\.2 {ALERT}")  # and so all of them are up
+    found = listening(psutil.Process(up.process.pid).children(recursive=True))
+    assert {name for name, _ in found} >= {"postgres", "python"}
+    assert {address for _, address in found} == {"127.0.0.1"}, found
 
 
 def test_a_second_sandbox_of_the_checkout_says_where_the_first_one_is(up: Command) -> None:

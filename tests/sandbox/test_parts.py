@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from rich.console import Console
@@ -19,6 +20,7 @@ from sandbox.demo import judge
 from sandbox.monitors import for_sandbox
 from sandbox.mwaa import Airflow, airflow_home
 from sandbox.process import child
+from sandbox.proxy import running_proxy
 from tests.conftest import TOPIC
 
 CRITICAL = Mail("[CRITICAL] (test) 1 remote host", "127.0.0.4 [11 times] new, GOT IN", {})
@@ -53,6 +55,24 @@ def test_a_monitor_signs_in_with_the_sandboxs_connection(tmp_path: Path) -> None
     own = {"conn_id": "mine", "user_parameter": "/user", "password_parameter": "/password", "aws_conn_id": "mine"}
     settings = in_sandbox(tmp_path, **own)
     assert [settings[name] for name in own] == ["redshift_default", None, None, "aws_default"]
+
+
+def test_each_warehouse_of_a_file_runs_with_what_it_shares_and_under_its_own_id(tmp_path: Path) -> None:
+    (tmp_path / "_shared.yaml").write_text(f"environment: test\nsns_topic_arn: {TOPIC}\n")
+    (tmp_path / "fleet.yaml").write_text("threshold: 3\nwarehouses: [{name: sales}, {name: ops, threshold: 4}]\n")
+    (tmp_path / "default.yaml").write_text("threshold: 5\n")
+    own, _ = load_monitors(tmp_path)
+    there = tmp_path / "sandbox"
+    there.mkdir()
+    for name, content in for_sandbox(own).items():
+        (there / name).write_text(content)
+    monitors, problems = load_monitors(there)
+    assert problems == []
+    assert {m.dag_id: (m.settings.threshold, m.settings.warehouse, m.settings.environment) for m in monitors} == {
+        "redshift_auth_failure_alert": (5, None, "test"),
+        "redshift_auth_failure_alert__fleet__sales": (3, "sales", "test"),
+        "redshift_auth_failure_alert__fleet__ops": (4, "ops", "test"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -121,6 +141,12 @@ def test_a_process_that_does_not_stop_is_killed_even_where_the_wait_for_it_is_in
     with pytest.raises(KeyboardInterrupt), child(deaf, tmp_path / "log") as process:
         wait_until_ready(tmp_path / "log")
     assert process.wait(10) == -signal.SIGKILL
+
+
+def test_a_proxy_listens_on_loopback_only() -> None:
+    with running_proxy(to_port=1) as proxy:
+        sockets = psutil.Process().net_connections("inet")
+    assert [each.laddr.ip for each in sockets if each.laddr.port == proxy.port] == ["127.0.0.1"]
 
 
 def test_a_pipe_gets_plain_lines_while_something_lasts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime
 import functools
 import http.server
-import os
 import ssl
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from cryptography import x509
@@ -21,15 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.uv_like_pip import uv_environment
 from tests.conftest import ROOT
-
-SET_ELSEWHERE = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "CURL_CA")
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine on which nothing is set for pip or uv."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SET_ELSEWHERE)}
-    return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_CACHE_DIR": str(tmp_path / "cache")}
+from tests.sandbox.wheels import make_wheel
 
 
 def with_file(machine: dict[str, str], tmp_path: Path, content: str) -> dict[str, str]:
@@ -88,7 +78,7 @@ def test_an_empty_variable_leaves_the_file_in_force(machine: dict[str, str], tmp
 
 @dataclass(frozen=True)
 class Index:
-    """A company's package index over HTTPS, whose certificate no public authority has signed."""
+    """A company's package index over HTTPS, with a certificate that no public authority has signed."""
 
     url: str
     certificate: Path
@@ -100,11 +90,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     package = folder / "simple" / "in-house"
     package.mkdir(parents=True)
     (package / "index.html").write_text('<a href="in_house-1.0-py3-none-any.whl">in_house-1.0-py3-none-any.whl</a>')
-    with ZipFile(package / "in_house-1.0-py3-none-any.whl", "w") as wheel:
-        about = "in_house-1.0.dist-info"
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: in-house\nVersion: 1.0\n")
-        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{about}/RECORD", "")
+    make_wheel(package, "in-house")
     certificate = folder / "company.pem"
     certificate.write_bytes(self_signed())
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

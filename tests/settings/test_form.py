@@ -31,13 +31,13 @@ def test_there_is_a_field_for_each_setting_of_a_run() -> None:
 
 
 def test_what_is_changed_most_often_comes_first_and_without_a_section() -> None:
-    assert list(FIELDS)[:4] == sections()[""] == ["start", "end", "threshold", "dry_run"]
+    assert list(FIELDS)[:5] == sections()[""] == ["start", "end", "check_only", "threshold", "dry_run"]
 
 
 def test_the_other_fields_stand_in_sections() -> None:
     assert {name: names for name, names in sections().items() if name} == {
         "Detection": ["window_minutes", "group_by", "count", "ignore", "thresholds"],
-        "Source": ["source", "conn_id", "athena_conn_id", "cluster", "max_scanned_gb"],
+        "Source": ["source", "conn_id", "athena_conn_id", "cluster", "namespace", "max_scanned_gb"],
         "Message": ["environment", "sns_topic_arn", "max_groups"],
     }
 
@@ -91,7 +91,7 @@ def test_a_list_of_entries_is_written_as_json(name: str) -> None:
 
 
 def test_the_columns_of_a_group_are_offered_as_choices() -> None:
-    assert FIELDS["group_by"]["examples"] == ["remote_host", "user_name", "database_name"]
+    assert FIELDS["group_by"]["examples"] == ["remote_host", "user_name", "database_name", "warehouse"]
 
 
 @pytest.mark.parametrize(

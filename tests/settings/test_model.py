@@ -15,6 +15,7 @@ from tests.conftest import TOPIC
 
 REQUIRED = {"environment": "test", "sns_topic_arn": TOPIC}
 MONITOR = Settings.model_validate(REQUIRED)
+FLEET = {"source": "sys_connection_log_s3", "athena_conn_id": "athena_default", "namespace": "123456789012_sys"}
 BOUNDS = [(name, each["minimum"], each["maximum"]) for name, each in schemas(Settings).items() if "minimum" in each]
 
 
@@ -51,15 +52,28 @@ def test_a_value_beyond_a_bound_is_invalid(name: str, value: int) -> None:
         {"user_parameter": "/redshift/user", "password_parameter": "/redshift/password"},
         {"source": "audit_log_s3", "athena_conn_id": "athena_default"},
         {"group_by": ["user_name"], "count": "distinct remote_host"},
+        FLEET,
+        FLEET | {"group_by": ["warehouse", "remote_host"], "ignore": [{"warehouse": "lab-*", "reason": "test data"}]},
+        FLEET | {"catalog": "AwsDataCatalog", "expect_warehouses": ["sales", "lab-1"]},
         {"remind_every_minutes": 30},
+        {"lockout_after": None},
+        {"admin_users": ["admin", "IAM:dba_*"]},
         {"sns_topic_arn": "{{ var.value.topic }}"},
         {"metrics_namespace": "Security/Redshift"},
+        {"warehouse": "Sales-DWH_1.eu"},
+        {"warehouse": "w" * 64},
         {"start_date": "2026-01-31"},
         {"start_date": "2026-01-31T10:00:00+01:00"},
     ],
 )
 def test_it_is_valid(given: dict[str, Any]) -> None:
     assert Settings.model_validate(REQUIRED | given)
+
+
+@pytest.mark.parametrize("warehouse", ["", "w" * 65, "sales dwh", "dwh\n", "d\u00fch", "dwh:x"])
+def test_a_name_of_the_warehouse_that_no_subject_takes_is_invalid(warehouse: str) -> None:
+    with pytest.raises(ValidationError, match="warehouse"):
+        Settings.model_validate(REQUIRED | {"warehouse": warehouse})
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,25 @@ def test_it_is_valid(given: dict[str, Any]) -> None:
 def test_the_source_decides_through_which_connection_it_is_queried(source: str, connection: str) -> None:
     settings = Settings.model_validate(REQUIRED | {"source": source, "conn_id": "redshift", "athena_conn_id": "athena"})
     assert settings.read_through == connection
+
+
+@pytest.mark.parametrize("missing", ["namespace", "athena_conn_id"])
+def test_the_tables_that_redshift_publishes_need(missing: str) -> None:
+    with pytest.raises(ValidationError, match=missing):
+        Settings.model_validate(REQUIRED | {name: value for name, value in FLEET.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("given", "past"),
+    [
+        ({}, None),
+        ({"namespace": "n_sys"}, None),
+        ({"athena_conn_id": "athena"}, "audit_log_s3"),
+        ({"athena_conn_id": "athena", "namespace": "n_sys"}, "sys_connection_log_s3"),
+    ],
+)
+def test_auto_reads_older_intervals_from(given: dict[str, str], past: str | None) -> None:
+    assert Settings.model_validate(REQUIRED | {"source": "auto"} | given).past_source == past
 
 
 def test_overrides_change_only_what_they_name() -> None:
@@ -129,6 +162,12 @@ def test_times_are_read_with_their_zone() -> None:
         ({"end": "9999-12-31T23:59:59Z"}, "outside the years 2000 to 2999"),
         ({"end": "0001-01-01T00:00:00+14:00"}, "outside the years 2000 to 2999"),
         ({"conn_id": "x'; DROP"}, 'conn_id is "x\'; DROP": not allowed; valid: 1 to 250 letters'),
+        ({"check_only": 1}, "check_only is 1: "),
+        (
+            {"check_only": True, "start": "2026-03-01T12:00:00Z"},
+            "check_only is True: a check evaluates no interval; remove start and end, or check_only; valid: true or",
+        ),
+        ({"check_only": True, "end": "2026-03-01T12:00:00Z"}, "a check evaluates no interval"),
         ("threshold=5", "hold 'threshold=5'; valid: a JSON object of settings"),
     ],
 )

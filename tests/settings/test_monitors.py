@@ -37,7 +37,13 @@ def test_the_shipped_monitor_is_valid() -> None:
 
 def test_the_examples_are_valid() -> None:
     monitors, problems = load_monitors(ROOT / "include" / "monitors" / "examples")
-    assert (len(monitors), problems) == (3, [])
+    assert (len(monitors), problems) == (6, [])
+
+
+def test_the_examples_that_group_by_user_reach_their_threshold_before_redshift_locks_the_user() -> None:
+    monitors, _ = load_monitors(ROOT / "include" / "monitors" / "examples")
+    by_user = {m.dag_id: m.settings.threshold for m in monitors if "user_name" in m.settings.group_by}
+    assert by_user == {f"{DEFAULT}__distributed_guessing": 4, f"{DEFAULT}__host_and_user": 4}
 
 
 def test_a_template_is_a_topic_in_a_monitor_file(tmp_path: Path) -> None:
@@ -61,7 +67,9 @@ def test_each_missing_setting_is_named(tmp_path: Path) -> None:
         ("- a", "holds ['a']; valid: settings as 'name: value' lines"),
         ("threshold: 5\nthreshold: 7", "not valid YAML: threshold appears twice; keep one"),
         ("start_date: 2026-13-01", "not valid YAML: month must be in 1..12"),
-        ("[" * 2_000, "not valid YAML: "),
+        ("[" * 2_000, "not valid YAML: it nests more than 50 levels"),
+        ("[" * 300_000, "not valid YAML: it nests more than 50 levels"),  # the loader in C would end the process
+        ("- " * 300_000, "not valid YAML: it nests more than 50 levels"),
         ("&a [*a]", "holds [[[[...]]]]; valid: "),
         ("? [threshold]\n: 5", "not valid YAML: "),
         (f"? 0x{'f' * 10_000}\n: 1", "unknown setting 0xffffffff"),
@@ -82,6 +90,13 @@ def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
 def test_a_file_that_cannot_be_read_is_refused(folder: Path) -> None:
     (folder / "bad.yaml").symlink_to(folder / "not_there")
     assert load(folder)[1] == f"{folder / 'bad.yaml'}: cannot be read: No such file or directory"
+
+
+def test_of_one_dag_only_its_own_file_is_read(folder: Path) -> None:
+    (folder / "spraying.yaml").write_text(VALID)
+    (folder / "bad.yaml").write_text("a: [")
+    monitors, problems = load_monitors(folder, only=f"{DEFAULT}__spraying")
+    assert ([monitor.dag_id for monitor in monitors], problems) == ([f"{DEFAULT}__spraying"], [])
 
 
 def test_two_files_that_define_one_dag_are_both_named(folder: Path) -> None:

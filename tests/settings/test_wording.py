@@ -35,6 +35,26 @@ Refused = Callable[[str], str]
             "source: stl",
             "source is 'stl': unknown; valid: one of stl_connection_log, sys_connection_log, audit_log_s3, ",
         ),
+        (
+            "source: {source: sys_connection_log_s3}",
+            "source is {'source': 'sys_connection_log_s3'}: unknown; valid: one of stl_connection_log, ",
+        ),
+        (
+            "group_by: [warehouse, remote_host]",
+            "source is 'stl_connection_log': it shows one warehouse, and group_by names warehouse; remove that, or set "
+            "source: sys_connection_log_s3; valid: ",
+        ),
+        (
+            "namespace: 'x\"; --'",
+            "namespace is 'x\"; --': not allowed; valid: 1 to 255 letters, digits, '_' and '-', such ",
+        ),
+        ("catalog: a/b/c", "catalog is 'a/b/c': not allowed; valid: the name of a data catalog in Athena"),
+        ("expect_warehouses: sales", "expect_warehouses is 'sales': not a list; valid: a list of up to 5,000"),
+        ("expect_warehouses: [Sales]", "expect_warehouses is 'Sales': not allowed; valid: a list of up to 5,000"),
+        (
+            "ignore: [{warehouse: lab, reason: x}]",
+            "ignore entry 1 matches nothing, as group_by lacks warehouse; remove",
+        ),
         ("source: audit_log_s3", "athena_conn_id is None: source audit_log_s3 is read through Athena; name the "),
         (
             "user_parameter: /u",
@@ -80,8 +100,22 @@ Refused = Callable[[str], str]
             f"sns_topic_arn is '{TOPIC}.fifo': a FIFO topic delivers to queues only, so mail, chat and functions "
             "cannot subscribe; name a standard topic; valid: an SNS topic ARN",
         ),
+        (
+            "lockout_after: 1",
+            "lockout_after is 1: Input should be greater than or equal to 2; valid: an integer from 2 to 50",
+        ),
+        ("lockout_after: 51", "valid: an integer from 2 to 50, or null"),
+        ("admin_users: admin", "admin_users is 'admin': not a list; valid: a list of up to 100 patterns of 1 to 127 "),
+        (
+            "admin_users: [dba, 7]",
+            "admin_users is 7: Input should be a valid string; valid: a list of up to 100 patterns",
+        ),
+        (
+            "admin_users: ['']",
+            "admin_users is '': String should have at least 1 character; valid: a list of up to 100 ",
+        ),
         ("when_unseen: ignore", "valid: one of fail, warn"),
-        ("message_format: html", "valid: one of text, json, chat"),
+        ("message_format: html", "valid: one of text, json, chat, ocsf"),
         ("remind_every_minutes: 0", "valid: an integer from 1 to 10080, or null"),
         ("remind_every_minutes: 29", "shorter than the schedule's interval of 30 minutes"),
         ("display_timezone: Europe/Berln", "not a time zone; did you mean 'Europe/Berlin'? valid: an IANA time zone"),
@@ -141,7 +175,7 @@ def test_each_description_is_one_or_two_sentences(name: str) -> None:
         ("remind_every_minutes", "an integer from 1 to 10080, or null"),
         ("dry_run", "true or false"),
         ("count", "one of failures, distinct user_name, distinct remote_host, distinct database_name"),
-        ("group_by", "one or more of remote_host, user_name, database_name"),
+        ("group_by", "one or more of remote_host, user_name, database_name, warehouse"),
         ("cluster", "the identifier of a cluster or workgroup, or null"),
     ],
 )

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -27,14 +28,54 @@ class Pushed(dict[str, Any]):
         self[key] = json.loads(json.dumps(value))
 
 
+class Variables(dict[str, str]):
+    """Stands in for Airflow's Variables, which only a running task can reach."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, default)
+
+    def set(self, key: str, value: str, **_: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    from redshift_auth_alert.tasks import lockout, record, turn
+
+    kept = Variables()
+    for module in (lockout, record, turn):
+        monkeypatch.setattr(module, "Variable", kept)
+    return kept
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The clock of what is remembered; a test moves it on by setting ``moved``."""
+    from redshift_auth_alert.tasks import lockout, record, turn
+
+    class Clock(datetime):
+        moved = timedelta()
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + cls.moved
+
+    for module in (lockout, record, turn):
+        monkeypatch.setattr(module, "datetime", Clock)
+    return Clock
+
+
 @pytest.fixture
 def check(logs: psycopg.Connection) -> Any:
     """The branch that a run on a log with these events takes, and what it pushes."""
 
     from redshift_auth_alert.tasks.check import check_threshold
 
-    def check(log: Events, **settings: Any) -> tuple[str, Pushed]:
-        run, pushed = make_run(**settings), Pushed()
+    def check(log: Events, *, pushed: Pushed | None = None, **settings: Any) -> tuple[str, Pushed]:
+        run, pushed = make_run(**settings), Pushed() if pushed is None else pushed
         found = json.loads(json.dumps(candidates(measure(logs, run, log), run)))
         return check_threshold(found, run, pushed), pushed
 

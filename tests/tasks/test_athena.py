@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
@@ -16,13 +17,16 @@ from airflow.exceptions import AirflowException
 from moto.athena.models import athena_backends
 from moto.core.exceptions import JsonRESTError
 
+from redshift_auth_alert.tasks.check_warehouse import check_sources
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
+from redshift_auth_alert.tasks.sign_in import choose_hook
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from sandbox.athena import Athena, answering_queries
 from sandbox.athena_engine import QueryFailedError
 from sandbox.aws import REGION, Cloud, running_cloud
 from sandbox.log_files import ACCOUNT, FAILURE, ConnectionEvent, audit_log_files, setup_statement
-from tests.conftest import NOON, make_run, render_statement
+from sandbox.published_log import NAMESPACE, publish
+from tests.conftest import NOON, ROOT, make_run, render_statement
 
 START = NOON.replace(tzinfo=None)
 RETRIED, FINAL = AirflowException, AirflowFailException
@@ -43,6 +47,7 @@ def cloud() -> Iterator[Cloud]:
         ]
         for key, content in audit_log_files(attack + around):
             s3.put_object(Bucket="logs", Key=key, Body=content)
+        publish(running, {"sales": attack[:6] + around, "lab": attack[6:] + around})
         yield running
 
 
@@ -91,6 +96,38 @@ def test_the_statement_finds_the_breach_in_the_files(athena: Athena, connection:
     assert (found["source"], found["remote_host"], found["failures"]) == ("audit_log_s3", "203.0.113.7", 12)
     assert found["first_breach_at"] == "2026-03-01T12:09:00"
     assert json.loads(json.dumps(table)) == table
+
+
+def test_the_statement_finds_the_breach_in_the_tables_that_redshift_publishes(athena: Athena, connection: Any) -> None:
+    run = make_run(source="sys_connection_log_s3", athena_conn_id="athena_default", namespace=NAMESPACE)
+    table, _ = execute(render_statement(run))
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    (found,) = [row for row in rows if row["failures"] is not None]
+    assert (found["remote_host"], found["failures"], found["warehouses"]) == ("203.0.113.7", 12, 2)
+    assert [row["covered_warehouse"] for row in rows] == [None, "lab", "sales"]
+    assert found["first_breach_at"] == "2026-03-01T12:09:00"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            {"namespace": "other_sys"},
+            r"Redshift does not publish that: .* set namespace to .*Schema 'other_sys' does not",
+        ),
+        (
+            {"catalog": "s3tablescatalog/x"},
+            r"the data catalog does not exist: check catalog.*'s3tablescatalog/x' not found",
+        ),
+    ],
+)
+def test_a_namespace_or_a_catalog_that_is_not_there_says_athenas_reason_and_what_to_do(
+    athena: Athena, connection: Any, changed: dict[str, str], says: str
+) -> None:
+    asked = {"namespace": NAMESPACE} | changed
+    run = make_run(source="sys_connection_log_s3", athena_conn_id="athena_default", **asked)
+    with pytest.raises(AirflowFailException, match=says):
+        execute(render_statement(run))
 
 
 def test_rows_come_back_ready_for_json(athena: Athena, connection: Any) -> None:
@@ -228,3 +265,68 @@ def test_a_connection_of_another_type_than_the_source_needs_is_refused_before_an
     ):
         execute(connection_types="redshift,postgres")
     assert athena.results == {}
+
+
+def setup_checks(source: str = "audit_log_s3", **more: Any) -> dict[str, tuple[str, str]]:
+    run = make_run(source=source, athena_conn_id="athena_default", check_only=True, **more)
+    now = NOON + timedelta(minutes=165)  # the audit log settles for two hours
+    found = check_sources(run, now, ROOT / "include", partial(choose_hook, queries=[]))
+    return {check.name: (check.outcome, check.says) for check in found}
+
+
+def test_the_set_up_of_a_log_in_s3_is_checked(athena: Athena, connection: Any) -> None:
+    found = setup_checks()
+    assert {name: says for name, (outcome, says) in found.items() if outcome != "ok"} == {}
+    assert found["events"][1] == "authentication failure (12), authenticated (11)"
+    assert "for 2026-03-01 12:15:00 to 2026-03-01 12:45:00 UTC; 0 failures" in found["statement"][1]
+
+
+FLEET = {"source": "sys_connection_log_s3", "namespace": NAMESPACE}
+
+
+def test_the_set_up_of_the_tables_that_redshift_publishes_is_checked(athena: Athena, connection: Any) -> None:
+    found = setup_checks(**FLEET, settle_minutes=165, expect_warehouses=["lab"])
+    assert {name: says for name, (outcome, says) in found.items() if outcome != "ok"} == {}
+    warehouses = "2 in the scanned days: lab, sales. Evaluated, but not reported if they stop: sales"
+    assert found["warehouses"] == ("ok", warehouses)
+    assert "; Athena scanned " in found["statement"][1]
+
+
+@pytest.mark.parametrize(
+    ("expected", "outcome", "says"),
+    [
+        (
+            ["lab", "hr"],
+            "not ok",
+            "missing: hr. Turn publishing on there, or correct cluster or expect_warehouses; 2 in",
+        ),
+        ([], "not checked", "2 in the scanned days: lab, sales. Name those that must be there as expect_warehouses"),
+    ],
+    ids=["one is missing", "none is named"],
+)
+def test_a_check_of_the_set_up_compares_the_warehouses_with_those_that_there_should_be(
+    athena: Athena, connection: Any, expected: list[str], outcome: str, says: str
+) -> None:
+    found = setup_checks(**FLEET, expect_warehouses=expected)["warehouses"]
+    assert (found[0], found[1][: len(says)]) == (outcome, says)
+
+
+def test_a_check_of_the_set_up_says_that_the_table_is_missing(athena: Athena, connection: Any) -> None:
+    outcome, says = setup_checks("cloudtrail")["log"]
+    assert (outcome, "run include/sql/setup/ in Athena" in says) == ("not ok", True)
+
+
+def test_a_check_of_the_set_up_says_that_athena_scans_too_much(
+    athena: Athena, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyathena.cursor.Cursor.data_scanned_in_bytes", 11_000_000_000)
+    outcome, says = setup_checks()["sign-in"]
+    assert (outcome, says[:48]) == ("not ok", "Athena scanned 11.0 GB, more than max_scanned_gb")
+
+
+def test_a_check_of_the_set_up_says_that_the_files_stopped_long_ago(athena: Athena, connection: Any) -> None:
+    run = make_run(source="audit_log_s3", athena_conn_id="athena_default", check_only=True)
+    now = NOON + timedelta(hours=12)
+    found = check_sources(run, now, ROOT / "include", partial(choose_hook, queries=[]))
+    delay = next(check for check in found if check.name == "delay")
+    assert (delay.outcome, delay.says[:39]) == ("not ok", "the newest event is 480 minutes old; ru")

@@ -21,7 +21,7 @@ from airflow.sdk import DAG
 
 from redshift_auth_alert.settings.model import per_run_names
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
-from sandbox.mwaa import lay_out
+from sandbox.home import lay_out
 from tests.conftest import NOON, ROOT, TOPIC
 from tests.tasks.dagbag import DagBag
 
@@ -71,11 +71,12 @@ def rendered(dag: DAG, task_id: str, **facts: Any) -> Any:
     return task
 
 
-def test_its_five_tasks(dag: DAG) -> None:
+def test_its_tasks(dag: DAG) -> None:
     assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
         "query_auth_failures": "RedshiftSQLOperator",
         "check_threshold": "BranchPythonOperator",
         "publish_alert": "SnsPublishOperator",
+        "require_coverage": "PythonOperator",
         "no_alert": "EmptyOperator",
         "report_failure": "ReportFailureOperator",
     }
@@ -85,7 +86,8 @@ def test_its_edges(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks if task.downstream_task_ids} == {
         "query_auth_failures": ["check_threshold", "report_failure"],
         "check_threshold": ["no_alert", "publish_alert", "report_failure"],
-        "publish_alert": ["report_failure"],
+        "publish_alert": ["report_failure", "require_coverage"],
+        "require_coverage": ["report_failure"],
     }
 
 
@@ -120,9 +122,15 @@ def test_its_tasks_have_an_owner_and_a_time_limit_and_retry_with_growing_pauses(
         assert task.execution_timeout == timedelta(minutes=10)
 
 
-@pytest.mark.parametrize(("task_id", "retries"), [("query_auth_failures", 2), ("check_threshold", 2)])
+@pytest.mark.parametrize(("task_id", "retries"), [("query_auth_failures", 3), ("check_threshold", 3)])
 def test_a_failing_evaluation_is_given_up_soon(dag: DAG, task_id: str, retries: int) -> None:
-    assert dag.get_task(task_id).retries == retries
+    from redshift_auth_alert.tasks.sign_in import CONNECT_SECONDS
+
+    task = dag.get_task(task_id)
+    # Airflow adds up to as much again to each pause. The connection and its time-out come on top, four times.
+    longest = [min(task.retry_delay * 2 ** (number + 1), task.max_retry_delay) for number in range(task.retries)]
+    assert task.retries == retries
+    assert sum(longest, 4 * timedelta(seconds=CONNECT_SECONDS)) <= timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("task_id", ["publish_alert", "report_failure"])
@@ -303,6 +311,62 @@ def test_an_invalid_monitor_is_an_import_error_of_another_file_than_the_dags(tmp
     assert Path(file).name == "redshift_auth_failure_monitors.py"
     assert "bad.yaml: unknown setting 'treshold'" in problems
     assert "worse.yaml: not valid YAML" in problems
+
+
+def test_a_task_loads_its_own_monitor_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dags, _ = lay_out(tmp_path, {"default.yaml": VALID, "one.yaml": VALID, "two.yaml": VALID})
+    own = "redshift_auth_failure_alert__one"
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", own)  # as Airflow's worker does
+    assert list(load(dags / "redshift_auth_failure_alert.py")[0]) == [own]
+
+
+FLEET = (
+    f"{VALID}warehouses:\n- {{name: sales, conn_id: redshift_sales}}\n- {{name: ops, threshold: 0}}\n- {{name: lab}}\n"
+)
+
+
+def test_each_valid_warehouse_of_a_file_is_a_dag(tmp_path: Path) -> None:
+    dags, _ = lay_out(tmp_path, {"fleet.yaml": FLEET})
+    bag = DagBag(str(dags))
+    assert sorted(bag.dags) == [f"redshift_auth_failure_alert__fleet__{name}" for name in ("lab", "sales")]
+    ((file, problems),) = bag.import_errors.items()
+    assert Path(file).name == "redshift_auth_failure_monitors.py"
+    assert "fleet.yaml, line 5: threshold is 0: " in problems
+
+
+def test_a_task_loads_its_own_warehouse_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dags, _ = lay_out(tmp_path, {"fleet.yaml": FLEET})
+    own = "redshift_auth_failure_alert__fleet__lab"
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", own)
+    assert list(load(dags / "redshift_auth_failure_alert.py")[0]) == [own]
+
+
+def test_warehouses_of_a_file_keep_their_own_fields_in_the_trigger_form(tmp_path: Path) -> None:
+    dags, _ = lay_out(tmp_path, {"fleet.yaml": FLEET.replace("threshold: 0", "threshold: 3")})
+    forms = {dag_id[36:]: dag.params for dag_id, dag in load(dags)[0].items()}
+    found = {name: (form["threshold"], form["conn_id"]) for name, form in forms.items()}
+    assert found == {"sales": (10, "redshift_sales"), "ops": (3, "redshift_default"), "lab": (10, "redshift_default")}
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        ("text", "Warehouse  sales"),
+        ("json", '"warehouse":"sales"'),
+        ("chat", "sales"),
+        ("ocsf", '"resources":[{"name":"sales",'),
+    ],
+)
+def test_a_message_names_the_warehouse_of_the_list(
+    tmp_path: Path, published: list[dict[str, Any]], form: str, names: str
+) -> None:
+    dags, _ = lay_out(tmp_path, {"fleet.yaml": f"message_format: {form}\n{FLEET}"})
+    with pytest.raises(AirflowFailException, match="the failure is reported"):
+        report(load(dags)[0]["redshift_auth_failure_alert__fleet__sales"])
+    (call,) = published
+    assert " sales: " in call["subject"]
+    assert names in call["message"]
+    assert call["message_attributes"]["monitor"] == "redshift_auth_failure_alert__fleet__sales"
 
 
 @pytest.mark.parametrize(

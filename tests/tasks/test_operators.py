@@ -19,6 +19,8 @@ from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from sandbox.warehouse import Warehouse, free_port
 
+ANALYST = {"login": "analyst", "password": "analyst"}
+
 
 @pytest.fixture
 def connection(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -54,6 +56,11 @@ def test_rows_come_back_ready_for_json(connection: Any, conn_type: str) -> None:
     assert json.loads(json.dumps(table)) == table
 
 
+def test_columns_are_named_in_small_letters_as_redshift_may_give_them_in_capitals(connection: Any) -> None:
+    connection()
+    assert execute('SELECT 1 AS "ONE", 2 AS "Remote_Host"')["columns"] == ["one", "remote_host"]
+
+
 @pytest.mark.parametrize("conn_type", ["redshift", "postgres"])
 @pytest.mark.parametrize(
     ("changed", "sql", "says"),
@@ -62,6 +69,14 @@ def test_rows_come_back_ready_for_json(connection: Any, conn_type: str) -> None:
         ({"schema": "nowhere"}, "SELECT 1", "the database does not exist: check the connection's schema field"),
         ({}, "SELECT * FROM nothing", "the log does not exist there: Redshift Serverless has sys_connection_log only"),
         ({}, "SELECT * FROM pg_authid", "the user may not read the log: GRANT SELECT on it"),
+        (ANALYST, "SELECT * FROM sys_connection_log", "the user may not read the log: GRANT SELECT on it"),
+        (ANALYST, "SELECT * FROM stl_connection_log", "the user may not read the log: set source: sys_connection_log"),
+        (
+            ANALYST,
+            "SELECT * FROM stl_connection_log",
+            "Only on a provisioned cluster in one Availability Zone does GRANT",
+        ),
+        ({}, "SELECT * FROM nothing", "set source: sys_connection_log"),
         ({}, "SELEC 1", "the warehouse refused the statement"),
     ],
 )

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from airflow.exceptions import AirflowException
 
+from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
 from redshift_auth_alert.settings.monitors import Monitor
-from tests.conftest import NOON, make_run, measure
-from tests.detection.events import HEARTBEAT, MINUTE, failures
+from tests.conftest import NOON, ROOT, make_run, measure
+from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
 START, END = NOON + 30 * MINUTE, NOON + 60 * MINUTE  # holds no multiple of 240 minutes
 
 
-def context(*, end: datetime = START, state: str = "success", evaluated: bool | None = True) -> dict[str, Any]:
-    """The context of a scheduled run, whose predecessor's interval ended then, and in that state."""
-    before = SimpleNamespace(run_id="before", data_interval_end=end, state=state)
-    pulled = {("check_threshold", "evaluated", "before"): evaluated}
-    ti = SimpleNamespace(
-        get_previous_dagrun=lambda: before,
+def context(*, state: str = "success", evaluated: datetime | None = START, **ti: Any) -> dict[str, Any]:
+    """The context of a scheduled run; the run at the date before it has evaluated up to then, and is in that state."""
+    dates = {START - 30 * MINUTE: {"before": {"check_threshold": "success"}}}
+    pulled = {("check_threshold", "evaluated", "before"): evaluated and evaluated.isoformat()}
+    instance = SimpleNamespace(
+        dag_id="redshift_auth_failure_alert",
+        get_task_states=lambda dag_id, task_ids, logical_dates: dates.get(logical_dates[0], {}),
+        get_dagrun_state=lambda dag_id, run_id: state,
         xcom_pull=lambda task_ids, key, run_id: pulled.get((task_ids, key, run_id)),
         xcom_push=lambda **_: None,
+        **{"try_number": 4, "max_tries": 3} | ti,
     )
     dag_run = SimpleNamespace(
         run_id="scheduled__1", run_type="scheduled", logical_date=START, data_interval_start=START,
         data_interval_end=END, run_after=END, start_date=END, conf={},
     )  # fmt: skip
-    return {"ti": ti, "dag_run": dag_run}
+    return {"ti": instance, "dag_run": dag_run}
 
 
 @pytest.fixture
@@ -41,7 +46,8 @@ def branch(logs: psycopg.Connection) -> Any:
 
     def branch(context: dict[str, Any]) -> str:
         settings = make_run(remind_every_minutes=240).settings
-        run = Run(Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings))
+        monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings)
+        run = Run(monitor, ROOT / "include")
         rows = measure(logs, run.evaluation(context), failures(*range(15, 45)) + HEARTBEAT)
         table = {"columns": list(rows[0]), "rows": [[_plain(value) for value in row.values()] for row in rows]}
         return run.check_threshold(run.candidates(table, context), **context)
@@ -59,7 +65,7 @@ def test_an_ongoing_breach_is_held_back_if_the_run_before_reported_it(branch: An
         pytest.param({"state": "failed"}, id="failed"),
         pytest.param({"state": "running"}, id="has not ended yet"),
         pytest.param({"evaluated": None}, id="succeeded without reporting, as a dry run or an unseen interval does"),
-        pytest.param({"end": START - timedelta(minutes=30)}, id="is of another interval than the one before"),
+        pytest.param({"evaluated": START - MINUTE}, id="evaluated another interval than the one before"),
     ],
 )
 def test_an_ongoing_breach_is_reported_if_the_run_before(branch: Any, before: dict[str, Any]) -> None:
@@ -68,5 +74,64 @@ def test_an_ongoing_breach_is_reported_if_the_run_before(branch: Any, before: di
 
 def test_an_ongoing_breach_is_reported_if_there_is_no_run_before(branch: Any) -> None:
     first = context()
-    first["ti"].get_previous_dagrun = lambda: None
+    first["ti"].get_task_states = lambda **_: {}
     assert branch(first) == "publish_alert"
+
+
+def test_a_backfill_is_no_check_of_the_set_up() -> None:
+    backfill = context()
+    backfill["dag_run"].run_type, backfill["dag_run"].conf = "backfill", {"check_only": True}
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=make_run().settings)
+    from redshift_auth_alert.tasks.run import Run
+
+    with pytest.raises(IntervalError, match="check_only is for manual runs"):
+        Run(monitor, ROOT / "include").evaluation(backfill)
+
+
+@pytest.fixture
+def query(logs: psycopg.Connection) -> Any:
+    """What the query task of a run returns on a log with these events."""
+    from redshift_auth_alert.tasks.operators import _plain
+    from redshift_auth_alert.tasks.run import Run
+
+    def query(context: dict[str, Any], log: Events) -> Any:
+        monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=make_run().settings)
+        run = Run(monitor, ROOT / "include")
+        rows = measure(logs, run.evaluation(context), log)
+        table = {"columns": list(rows[0]), "rows": [[_plain(value) for value in row.values()] for row in rows]}
+        return run.candidates(table, context)
+
+    return query
+
+
+BEHIND = sign_ins(-10_000, 57, host="[local]", user="rdsdb")  # three minutes before the interval's end
+
+
+@pytest.mark.parametrize("try_number", [1, 3])
+def test_a_log_that_is_behind_is_queried_again(query: Any, try_number: int) -> None:
+    with pytest.raises(AirflowException, match=r"events up to 2026-03-01 12:57:00 UTC only.*The task is retried"):
+        query(context(try_number=try_number, max_tries=3), BEHIND)
+
+
+def test_a_log_that_is_still_behind_in_the_last_try_is_evaluated_as_far_as_it_goes(query: Any) -> None:
+    assert query(context(try_number=4, max_tries=3), BEHIND)["log"]["newest_event_at"] == "2026-03-01T12:57:00"
+
+
+def test_a_log_that_has_caught_up_is_evaluated_in_the_first_try(query: Any) -> None:
+    assert query(context(try_number=1, max_tries=3), HEARTBEAT)["rows"] == []
+
+
+@pytest.mark.parametrize("log", [[], sign_ins(-10_000, user="auth_monitor")], ids=["no event", "own sign-ins"])
+def test_a_log_that_no_retry_can_make_visible_is_not_queried_again(query: Any, log: Events) -> None:
+    assert query(context(try_number=1, max_tries=3), log)["rows"] == []
+
+
+def test_what_is_skipped_is_refused_with_the_setting_that_bounds_the_catch_up() -> None:
+    from redshift_auth_alert.tasks.run import Run
+
+    skipped = context()
+    skipped["dag_run"].data_interval_start = START + SKIPPED_MARK
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=make_run().settings)
+    run = Run(monitor, ROOT / "include")
+    with pytest.raises(IntervalError, match=r"max_catchup_hours \(24\)"):
+        run.evaluation(skipped)

@@ -123,6 +123,15 @@ def test_user_and_password_of_separate_parameters_sign_in(airflow: Any) -> None:
     assert execute(**PARAMETERS) == [["auth_monitor"]]
 
 
+def test_a_name_that_the_log_cut_within_a_character_is_read(airflow: Any, warehouse: Warehouse) -> None:
+    with warehouse.admin() as admin:
+        admin.execute("CREATE DATABASE cut")
+    with warehouse.admin("cut") as admin:
+        admin.execute("CREATE CAST (bytea AS text) WITHOUT FUNCTION")  # text that the server itself would refuse
+    airflow(login="auth_monitor", password="auth_monitor", schema="cut")
+    assert execute(r"SELECT CAST('\x62c3b66dc3'::bytea AS text) AS name") == [["böm\\xc3"]]
+
+
 def test_a_connection_may_name_its_own_connection_to_aws(
     airflow: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

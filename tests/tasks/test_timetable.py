@@ -7,8 +7,9 @@ import pendulum
 import pytest
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
+from redshift_auth_alert.detection.interval import SKIPPED_MARK
 from redshift_auth_alert.tasks import timetable as module
-from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable
+from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable, settled_timetable
 
 LONG_AGO = pendulum.datetime(2025, 1, 1)
 MINUTE = timedelta(minutes=1)
@@ -37,10 +38,16 @@ def automatic(
     last: DataInterval | None,
     earliest: pendulum.DateTime = LONG_AGO,
 ) -> Any:
-    """What the scheduler is told: it asks with catchup=False, as the DAG says."""
+    """What the scheduler gets: it asks with catchup=False, as the DAG says."""
     monkeypatch.setattr(module, "_now", lambda: now)
     restriction = TimeRestriction(earliest=earliest, latest=None, catchup=False)
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+
+
+def first_caught_up(monkeypatch: pytest.MonkeyPatch, timetable: SettledIntervalTimetable, **asked: Any) -> Any:
+    """What follows the run that stands for the skipped intervals."""
+    skipped = automatic(monkeypatch, timetable, **asked)
+    return automatic(monkeypatch, timetable, **{**asked, "last": skipped.data_interval})
 
 
 def backfill(
@@ -70,22 +77,45 @@ def test_every_missed_interval_is_run_in_order(monkeypatch: pytest.MonkeyPatch) 
     assert starts == [at("14:00"), at("14:30"), at("15:00"), at("15:30")]
 
 
-def test_intervals_missed_longer_ago_than_the_catchup_are_not_created(monkeypatch: pytest.MonkeyPatch) -> None:
-    info = automatic(monkeypatch, make_timetable(), now=at("20:00"), last=interval("13:30", "14:00"))
+def test_one_run_stands_for_all_intervals_that_were_missed_longer_ago_than_the_catchup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    skipped = automatic(monkeypatch, make_timetable(), now=at("20:00"), last=interval("13:30", "14:00"))
+    assert skipped.data_interval == DataInterval(at("14:00") + SKIPPED_MARK, at("15:30"))
+    assert skipped.run_after <= at("20:00")
+
+
+def test_after_the_skipped_intervals_the_next_is_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = first_caught_up(monkeypatch, make_timetable(), now=at("20:00"), last=interval("13:30", "14:00"))
     assert info.data_interval == interval("15:30", "16:00")
+
+
+def test_a_backfill_finds_no_date_of_the_skipped_intervals_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    timetable = make_timetable()
+    skipped = automatic(monkeypatch, timetable, now=at("20:00"), last=interval("13:30", "14:00"))
+    dates = [info.logical_date for info in backfill(timetable, at("13:30"), at("15:30"))]
+    assert skipped.logical_date not in dates
+
+
+def test_what_lies_before_a_start_date_that_was_moved_is_not_skipped_but_unasked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = interval("13:30", "14:00")
+    info = automatic(monkeypatch, make_timetable(), now=at("20:00"), last=last, earliest=at("18:00"))
+    assert info.data_interval == interval("18:00", "18:30")
 
 
 @pytest.mark.parametrize(("now", "first_end"), [("20:05", "16:00"), ("20:06", "16:30")])
 def test_an_interval_is_caught_up_until_exactly_max_catchup_after_it_was_due(
     monkeypatch: pytest.MonkeyPatch, now: str, first_end: str
 ) -> None:
-    info = automatic(monkeypatch, make_timetable(), now=at(now), last=interval("10:00", "10:30"))
+    info = first_caught_up(monkeypatch, make_timetable(), now=at(now), last=interval("10:00", "10:30"))
     assert info.data_interval.end == at(first_end)
 
 
 def test_the_newest_due_interval_runs_however_long_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     daily = make_timetable("0 0 * * *", catchup_hours=1)
-    info = automatic(monkeypatch, daily, now=at("12:00", day=9), last=DataInterval(at("0:00", 1), at("0:00", 2)))
+    info = first_caught_up(monkeypatch, daily, now=at("12:00", day=9), last=DataInterval(at("0:00", 1), at("0:00", 2)))
     assert info.data_interval == DataInterval(at("0:00", 8), at("0:00", 9))
 
 
@@ -121,3 +151,16 @@ def test_it_survives_serialisation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.infer_manual_data_interval(run_after=at("9:00")) == timetable.infer_manual_data_interval(
         run_after=at("9:00")
     )
+
+
+def test_dags_with_the_same_times_share_one_timetable() -> None:
+    times = {"settle": 5 * MINUTE, "max_catchup": timedelta(hours=4), "window": 30 * MINUTE}
+    timetable = settled_timetable("7 * * * *", **times)
+    assert SettledIntervalTimetable.deserialize(timetable.serialize()) is timetable
+
+
+@pytest.mark.parametrize("other", ["settle", "max_catchup", "window"])
+def test_dags_with_other_times_have_timetables_of_their_own(other: str) -> None:
+    times = {"settle": 5 * MINUTE, "max_catchup": timedelta(hours=4), "window": 30 * MINUTE}
+    timetable = settled_timetable("7 * * * *", **times | {other: MINUTE})
+    assert timetable.serialize() == settled_timetable("7 * * * *", **times).serialize() | {other: 60.0}

@@ -1,6 +1,6 @@
 -- What the log shows at all. A user without rights on it sees nothing, or nothing but its own sign-ins. Any event before
--- the interval proves that the log reaches back far enough, and the newest event is looked for in the interval first.
--- Each saves a scan of the whole log.
+-- the interval proves that the log reaches back far enough, and any after it, such as this session's sign-in, that the log
+-- has caught up. Each saves a scan of the whole log.
 coverage AS (
     SELECT
         1 AS always,
@@ -11,16 +11,30 @@ coverage AS (
             ),
             (SELECT MIN(occurred_at) FROM {{ log() }})
         ) AS oldest_event_at,
-        COALESCE(in_interval.newest_event_at, (SELECT MAX(occurred_at) FROM {{ log() }})) AS newest_event_at,
+        COALESCE(
+            in_interval.first_sign_in_after,
+            (
+                SELECT MAX(occurred_at)
+                FROM (SELECT occurred_at FROM {{ log() }} WHERE occurred_at >= {{ end }} LIMIT 1) AS later
+            ),
+            in_interval.newest_event_at,
+            (SELECT MAX(occurred_at) FROM {{ log() }})
+        ) AS newest_event_at,
         CAST(in_interval.failures AS INTEGER) AS all_failures,
         (
             SELECT CAST(COUNT(*) AS INTEGER)
-            FROM (SELECT user_name FROM {{ log() }} WHERE user_name <> CURRENT_USER LIMIT 1) AS others
+            FROM (
+                SELECT raw_user
+                FROM {{ log() }}
+                WHERE COALESCE(RTRIM(raw_user), '') <> COALESCE((SELECT user_name FROM this_session), CAST(CURRENT_USER AS VARCHAR(128)))
+                LIMIT 1
+            ) AS others
         ) AS shows_others,
         0 AS unreadable_lines
     FROM (
         SELECT
             MAX(occurred_at) AS newest_event_at,
+            MIN(CASE WHEN occurred_at >= {{ end }} THEN occurred_at END) AS first_sign_in_after,
             COALESCE(SUM(CASE WHEN event = 'authentication failure' THEN 1 ELSE 0 END), 0) AS failures
         FROM events
         WHERE occurred_at >= {{ start }}

@@ -1,7 +1,3 @@
--- The table that source audit_log_s3 reads: the files that Redshift's audit logging delivers to S3, a row for each line.
--- Replace <bucket> (and, where audit logging has a key prefix, write <bucket>/<prefix>), <account> and <region>, and run it
--- once in Athena, in the database that the connection's schema field names. Days need no crawler and no MSCK: Athena
--- derives them from the properties below.
 CREATE EXTERNAL TABLE redshift_audit_log (line string)
 PARTITIONED BY (region string, day string)
 ROW FORMAT DELIMITED FIELDS TERMINATED BY '\001' LINES TERMINATED BY '\n'
@@ -18,3 +14,7 @@ TBLPROPERTIES (
     'projection.day.interval.unit' = 'DAYS',
     'storage.location.template' = 's3://<bucket>/AWSLogs/<account>/redshift/${region}/${day}/'
 )
+-- The table that source audit_log_s3 reads: the files that Redshift's audit logging delivers to S3, a row for each line.
+-- Replace <bucket> (and, where audit logging has a key prefix, write <bucket>/<prefix>), <account> and <region>, and run it
+-- once in Athena, in the database that the connection's schema field names. Days need no crawler and no MSCK: Athena
+-- derives them from the properties below.

@@ -1,6 +1,3 @@
--- The table that source cloudtrail reads: the files that CloudTrail delivers to S3, a row for each call.
--- Replace <bucket> (and, where the trail has a key prefix, write <bucket>/<prefix>), <account> and <region>, and run it
--- once in Athena, in the database that the connection's schema field names. Several regions: 'eu-central-1,us-east-1'.
 CREATE EXTERNAL TABLE redshift_cloudtrail (
     useridentity struct<
         type: string,
@@ -32,3 +29,6 @@ TBLPROPERTIES (
     'projection.day.interval.unit' = 'DAYS',
     'storage.location.template' = 's3://<bucket>/AWSLogs/<account>/CloudTrail/${region}/${day}/'
 )
+-- The table that source cloudtrail reads: the files that CloudTrail delivers to S3, a row for each call.
+-- Replace <bucket> (and, where the trail has a key prefix, write <bucket>/<prefix>), <account> and <region>, and run it
+-- once in Athena, in the database that the connection's schema field names. Several regions: 'eu-central-1,us-east-1'.

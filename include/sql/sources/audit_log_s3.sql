@@ -1,6 +1,6 @@
 {#-
   Provisioned clusters, as far back as audit logging to S3 was on. Read through Athena from the table of
-  setup/audit_log_s3.sql, whose rows are whole lines:
+  setup/audit_log_s3.sql. Its rows are whole lines:
 
     authentication failure |Mon, 21 May 2018 05:20:10:123|::ffff:10.49.42.138 |49152 |1234|dev |analyst |password |0|…
 
@@ -10,6 +10,10 @@
   such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
 -#}
 {%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
+{#- What follows the user name is counted from the authentication method, which a duration follows. -#}
+{%- macro after_user(number) -%}
+    RTRIM(SPLIT_PART(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}.*?[|]([^|]*[|]\s*\d+\s*(?:[|].*)?)$', 1), '|', {{ number }}))
+{%- endmacro -%}
 {%- set days = evaluation.scanned_days -%}
 {%- set cluster = evaluation.settings.cluster -%}
 SELECT
@@ -19,12 +23,17 @@ SELECT
             REGEXP_EXTRACT(line, '^[^|]*[|]\s*\w+, (\d+ \w+ \d+ [\d:]+)\s*[|][^|]*[|]', 1), '%d %b %Y %H:%i:%s:%f'
         )
     ) AS occurred_at,
-    TRIM({{ field(3) }}) AS remote_address,
+    {{ field(3) }} AS raw_host,
     COALESCE(
         NULLIF(RTRIM(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}(.*?)[|][^|]*[|]\s*\d+\s*(?:[|]|$)', 1)), ''),
         {{ field(7) }}
-    ) AS user_name,
-    {{ field(6) }} AS database_name
+    ) AS raw_user,
+    {{ field(6) }} AS raw_database,
+    {{ after_user(1) }} AS client_method,
+    {{ after_user(11) }} AS client_driver,
+    {{ after_user(9) }} AS client_application,
+    {{ after_user(10) }} AS client_system,
+    {{ after_user(3) }} AS client_tls
 FROM redshift_audit_log
 WHERE
     day BETWEEN '{{ days[0].strftime("%Y/%m/%d") }}' AND '{{ days[1].strftime("%Y/%m/%d") }}'

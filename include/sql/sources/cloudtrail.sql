@@ -25,15 +25,20 @@ SELECT
         ELSE 'authentication failure'
     END AS event,
     TRY(DATE_PARSE(eventtime, '%Y-%m-%dT%H:%i:%sZ')) AS occurred_at,
-    COALESCE(TRIM(sourceipaddress), '') AS remote_address,
+    sourceipaddress AS raw_host,
     COALESCE(
         JSON_EXTRACT_SCALAR(requestparameters, '$.dbUser'),
         'IAMR:' || useridentity.sessioncontext.sessionissuer.username,
         'IAM:' || useridentity.username,
         useridentity.arn,
         ''
-    ) AS user_name,
-    COALESCE(JSON_EXTRACT_SCALAR(requestparameters, '$.dbName'), '') AS database_name
+    ) AS raw_user,
+    JSON_EXTRACT_SCALAR(requestparameters, '$.dbName') AS raw_database,
+    CAST(NULL AS VARCHAR) AS client_method,
+    CAST(NULL AS VARCHAR) AS client_driver,
+    CAST(NULL AS VARCHAR) AS client_application,
+    CAST(NULL AS VARCHAR) AS client_system,
+    CAST(NULL AS VARCHAR) AS client_tls
 FROM redshift_cloudtrail
 WHERE
     day BETWEEN '{{ days[0].strftime("%Y/%m/%d") }}' AND '{{ days[1].strftime("%Y/%m/%d") }}'

@@ -1,8 +1,17 @@
-{#- Provisioned clusters and Serverless, about 7 days. AWS recommends it over STL_CONNECTION_LOG. -#}
+{#-
+  Provisioned clusters and Serverless, about 7 days. AWS recommends it over STL_CONNECTION_LOG. CHAR values are
+  cast for the same reason as there.
+-#}
 SELECT
-    RTRIM(event) AS event,
+    event,
     record_time AS occurred_at,
-    COALESCE(TRIM(remote_host), '') AS remote_address,
-    COALESCE(RTRIM(user_name), '') AS user_name,
-    COALESCE(RTRIM(database_name), '') AS database_name
+    session_id,
+    CAST(remote_host AS VARCHAR(45)) AS raw_host,
+    CAST(user_name AS VARCHAR(50)) AS raw_user,
+    CAST(database_name AS VARCHAR(50)) AS raw_database,
+    CAST(auth_method AS VARCHAR(32)) AS client_method,
+    CAST(driver_version AS VARCHAR(64)) AS client_driver,
+    CAST(application_name AS VARCHAR(250)) AS client_application,
+    CAST(os_version AS VARCHAR(64)) AS client_system,
+    CAST(ssl_version AS VARCHAR(50)) AS client_tls
 FROM sys_connection_log

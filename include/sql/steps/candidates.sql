@@ -17,6 +17,10 @@ candidates AS (
                 logins.first_login_user,
                 logins.got_in_at,
                 logins.got_in_user,
+                {%- if fleet %}
+                logins.first_login_warehouse,
+                logins.got_in_warehouse,
+                {%- endif %}
                 MIN(CASE WHEN logins.got_in_at IS NULL THEN 1 ELSE 0 END) OVER (PARTITION BY {{ group("reached.") }})
                     AS kept_out
             FROM reached

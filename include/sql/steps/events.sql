@@ -1,24 +1,22 @@
--- Events of the scanned range, from start - 2W on: a count at start - W, which tells new from ongoing, looks back one W.
--- IPv4-mapped addresses (::ffff:10.0.0.1) count as the IPv4 address that they are.
+-- Events of the scanned range, from start - 2W on: a count at start - W decides between new and ongoing, and looks back one W.
+{%- if not delivered %}
+-- Sign-ins after it come too, as this session's is one of them: it saves a scan of the log.
+{%- endif %}
 events AS (
     SELECT
         {{ columns("normalised") }}
         event,
         occurred_at,
         {{ evaluation.counted_column ~ " AS counted," if evaluation.counted_column }}
+        {{ "session_id," if not delivered }}
+        {{ "remote_host AS login_host," if login_host not in group() }}
+        {{ "warehouse AS login_warehouse," if fleet }}
         user_name AS login_name
-    FROM (
-        SELECT
-            event,
-            occurred_at,
-            CASE
-                WHEN LOWER(SUBSTRING(remote_address, 1, 7)) = '::ffff:' AND POSITION('.' IN remote_address) > 0
-                    THEN SUBSTRING(remote_address, 8)
-                ELSE remote_address
-            END AS remote_host,
-            user_name,
-            database_name
-        FROM {{ log() }}
-        WHERE occurred_at >= {{ moment(evaluation.scan_start) }} AND occurred_at < {{ end }}
-    ) AS normalised
+        {%- for client in clients %},
+        {{ client }}
+        {%- endfor %}
+    {%- set kept = "event, occurred_at, " ~ ("session_id, " if not delivered else "") ~ clients | join(", ") %}
+    FROM ({{ normalised(log(), kept) }}) AS normalised
+    WHERE occurred_at >= {{ moment(evaluation.scan_start) }}
+        AND {% if delivered %}occurred_at < {{ end }}{% else %}(occurred_at < {{ end }} OR event = 'authenticated'){% endif %}
 )

@@ -1,5 +1,7 @@
 -- Sign-ins after a breach point: of the interval, or of the window before the sign-in. The first of any user, and the first
--- as a user that the group had failed as, which is "got in": behind a shared address the two differ.
+-- as a user that the group had failed as, which is "got in": behind a shared address the two differ. The monitor's own are
+-- left out: it fails while its password is being changed, and signs in again afterwards.
+{%- set by_time = "occurred_at, login_name" ~ (", login_warehouse" if fleet else "") %}
 logins AS (
     SELECT
         {{ group() }},
@@ -8,12 +10,16 @@ logins AS (
         MAX(CASE WHEN place = 1 THEN login_name END) AS first_login_user,
         MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN occurred_at END) AS got_in_at,
         MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN login_name END) AS got_in_user
+        {%- if fleet %},
+        MAX(CASE WHEN place = 1 THEN login_warehouse END) AS first_login_warehouse,
+        MAX(CASE WHEN had_failed = 1 AND place_among = 1 THEN login_warehouse END) AS got_in_warehouse
+        {%- endif %}
     FROM (
         SELECT
             after_breach.*,
-            ROW_NUMBER() OVER (PARTITION BY {{ group() }}, threshold ORDER BY occurred_at, login_name) AS place,
+            ROW_NUMBER() OVER (PARTITION BY {{ group() }}, threshold ORDER BY {{ by_time }}) AS place,
             ROW_NUMBER() OVER (
-                PARTITION BY {{ group() }}, threshold, had_failed ORDER BY occurred_at, login_name
+                PARTITION BY {{ group() }}, threshold, had_failed ORDER BY {{ by_time }}
             ) AS place_among
         FROM (
             SELECT
@@ -21,13 +27,16 @@ logins AS (
                 reached.threshold,
                 events.occurred_at,
                 events.login_name,
+                {{ "events.login_warehouse," if fleet }}
                 CASE WHEN attempts.first_tried_at < events.occurred_at THEN 1 ELSE 0 END AS had_failed
             FROM events
             INNER JOIN reached ON {{ same_group("events", "reached") }}
             LEFT JOIN attempts
                 ON {{ same_group("events", "attempts") }} AND events.login_name = attempts.login_name
+            {{ join_own }}
             WHERE events.event = 'authenticated'
-                AND events.occurred_at >= {{ start }}
+                AND {{ own }} = 0
+                AND events.occurred_at >= {{ start }} AND events.occurred_at < {{ end }}
                 AND (
                     events.occurred_at > reached.first_breach_at
                     OR events.occurred_at < reached.breach_before_at + {{ window }}

@@ -7,13 +7,13 @@
     {%- set leaves_at = "LEAST(" ~ leaves_at ~ ", COALESCE(replaced_at, " ~ leaves_at ~ "))" -%}
 {%- endif %}
 steps AS (
-    SELECT {{ group() }}, stepped_at, step
+    SELECT {{ group() }}, suspect, stepped_at, step, leaves_at
     FROM (
         SELECT
-            {{ group("failures.") }},
-            CASE WHEN both_ways.step = 1 THEN failures.occurred_at ELSE {{ leaves_at }} END AS stepped_at,
+            leaving.*,
+            CASE WHEN both_ways.step = 1 THEN occurred_at ELSE leaves_at END AS stepped_at,
             both_ways.step
-        FROM failures
+        FROM (SELECT {{ group("failures.") }}, suspect, occurred_at, {{ leaves_at }} AS leaves_at FROM failures) AS leaving
         CROSS JOIN (SELECT 1 AS step UNION ALL SELECT -1 AS step) AS both_ways
     ) AS merged
     WHERE stepped_at < {{ end }}
@@ -22,8 +22,17 @@ steps AS (
 counts AS (
     SELECT
         {{ group() }},
+        suspect,
         stepped_at,
         step,
-        SUM(step) OVER (PARTITION BY {{ group() }} ORDER BY stepped_at, step ROWS UNBOUNDED PRECEDING) AS in_window
+        CASE WHEN stepped_at <= {{ start }} AND leaves_at > {{ start }} THEN 1 ELSE 0 END AS at_start,
+        -- The part of the interval that the step is in. 0 is the window before it.
+        CASE
+            {%- for part in parts | reverse %}
+            WHEN stepped_at >= {{ moment(edges[part - 1]) }} THEN {{ part }}
+            {%- endfor %}
+            WHEN stepped_at >= {{ window_before }} THEN 0
+        END AS part,
+        SUM(step) OVER (PARTITION BY suspect ORDER BY stepped_at, step ROWS UNBOUNDED PRECEDING) AS in_window
     FROM steps
 )

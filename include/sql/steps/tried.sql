@@ -1,26 +1,29 @@
--- Who was tried: the group's failures per user, in the interval and since when at all, then its five most tried users.
-attempts AS (
-    SELECT
-        {{ group() }},
-        login_name,
-        MIN(occurred_at) AS first_tried_at,
-        SUM(CASE WHEN occurred_at >= {{ start }} THEN 1 ELSE 0 END) AS failures
-    FROM failures
-    GROUP BY {{ group() }}, login_name
-),
-
+-- The five most tried users of each group.
 tried AS (
     SELECT
         {{ group() }},
         COUNT(*) AS users_tried,
+        SUM(own_failures) AS own_failures,
         {%- for place in range(1, 6) %}
         MAX(CASE WHEN place = {{ place }} THEN login_name END) AS user_{{ place }},
-        MAX(CASE WHEN place = {{ place }} THEN failures END) AS user_{{ place }}_failures{{ "," if not loop.last }}
+        MAX(CASE WHEN place = {{ place }} THEN failures END) AS user_{{ place }}_failures,
+        MAX(CASE WHEN place = {{ place }} THEN in_a_row END) AS user_{{ place }}_in_a_row,
+        MAX(CASE WHEN place = {{ place }} THEN since END) AS user_{{ place }}_since{{ "," if not loop.last }}
         {%- endfor %}
     FROM (
-        SELECT attempts.*, ROW_NUMBER() OVER (PARTITION BY {{ group() }} ORDER BY failures DESC, login_name) AS place
+        SELECT
+            attempts.*,
+            COALESCE(in_a_row.failures, 0) AS in_a_row,
+            in_a_row.since,
+            ROW_NUMBER() OVER (
+                PARTITION BY {{ group("attempts.") }} ORDER BY attempts.failures DESC, attempts.login_name
+            ) AS place
         FROM attempts
-        WHERE failures > 0
+        LEFT JOIN in_a_row ON attempts.login_name = in_a_row.login_name
+            {%- if fleet %}
+            AND {{ "in_a_row.place = 1" if lists_warehouses else "in_a_row.login_warehouse = attempts.group_warehouse" }}
+            {%- endif %}
+        WHERE attempts.failures > 0
     ) AS by_user
     GROUP BY {{ group() }}
 )

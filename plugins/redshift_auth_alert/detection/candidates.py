@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from enum import IntFlag
 from typing import Any, TypedDict
 
+from redshift_auth_alert.detection.coverage import judge_fleet
 from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import What
+from redshift_auth_alert.settings.entries import matches_any
 
 Row = list[Any]
 # The columns that each row of the statement repeats, as at least one row always comes.
 _LOG = (
     "source", "oldest_event_at", "newest_event_at", "all_failures", "shows_others", "unreadable_lines",
-    "breaching_groups",
+    "known_since", "breaching_groups",
 )  # fmt: skip
 # What the judgement reads of a row, after its group. All else is detail.
-BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at")
+BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at", "marks")
+USERS_LISTED = WAREHOUSES_LISTED = 5
+CLIENTS: tuple[What, ...] = ("method", "driver", "application", "system", "tls")
+# An application may call itself anything, at length. Characters.
+_CLIENT_SHOWN = 60
+# How the log begins the name of a user that signed in by IAM. Redshift locks only users with a password.
+_FEDERATED = ("IAM:", "IAMA:", "IAMR:")
+
+
+class Mark(IntFlag):
+    """What makes a group worse than others with as many failures. All marks of a group take one byte in XCom."""
+
+    ADMIN = 1  # one of its most tried users is an admin
+    LOCKOUT = 2  # one of them may be locked out
+    STRANGER = 4  # the log shows sign-ins from before the interval, and none is its own
 
 
 class Candidates(TypedDict):
     """What the query found, ready for JSON: the ``log``'s columns, and one row per group and threshold.
 
+    Of a log that holds many warehouses, the coverage of each is judged already: all of it would take too much room.
     A row may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates,
     and None where ``rows`` holds them all.
     """
@@ -30,13 +52,55 @@ class Candidates(TypedDict):
 
 
 def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
-    """Split the statement's ``table`` into the log's columns and the groups; times are ISO 8601 text."""
+    """Split the statement's ``table`` into the log's columns and the groups; times are ISO 8601 text.
+
+    A pattern never reaches SQL, so each row's ``marks`` are added here.
+    """
     named = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    log, fleet = named[0], None
+    if run.source.fleet:
+        of_warehouses = {row["covered_warehouse"]: row for row in named if row["covered_warehouse"] is not None}
+        named = [row for row in named if row["covered_warehouse"] is None]
+        log, fleet = named[0], asdict(judge_fleet(of_warehouses, run))
+    for row in named:
+        row["marks"] = int(_marks(row, run))
+        for what in CLIENTS:
+            row[f"client_{what}"] = row[f"client_{what}"] and row[f"client_{what}"][:_CLIENT_SHOWN]
     judged = [*run.settings.group_by, *BRIEF]
-    columns = judged + [name for name in table["columns"] if name not in (*_LOG, *judged)]
+    columns = judged + [name for name in table["columns"] if name not in (*_LOG, "covered_warehouse", *judged)]
     return {
-        "log": {name: named[0][name] for name in _LOG},
+        "log": {name: log[name] for name in _LOG} | {"fleet": fleet},
         "columns": columns,
         "rows": [[row[name] for name in columns] for row in named if row["threshold"] is not None],
         "totals": None,
     }
+
+
+def is_admin(user: str, run: Evaluation) -> bool:
+    """Return whether ``user`` is one of the monitor's admins."""
+    return matches_any(run.settings.admin_users, user)
+
+
+def may_be_locked_out(user: str, in_a_row: int, run: Evaluation) -> bool:
+    """Return whether Redshift may have locked ``user`` after that many failures in a row."""
+    limit = run.settings.lockout_after
+    return run.source.locks_out and limit is not None and not user.startswith(_FEDERATED) and in_a_row >= limit
+
+
+def _looks_back(known_since: str, run: Evaluation) -> bool:
+    """Return whether that is long enough to call a group a stranger: the scanned days of a log in S3 may be hours."""
+    since = datetime.fromisoformat(known_since).replace(tzinfo=UTC)
+    return not run.source.delivered or since <= run.interval.start - timedelta(days=1)
+
+
+def _marks(row: Mapping[str, Any], run: Evaluation) -> Mark:
+    marks = Mark(0)
+    if row["known_since"] is not None and row["sign_ins"] == 0 and _looks_back(row["known_since"], run):
+        marks |= Mark.STRANGER
+    for place in range(1, USERS_LISTED + 1):
+        user = row[f"user_{place}"]
+        if user is not None and is_admin(user, run):
+            marks |= Mark.ADMIN
+        if user is not None and may_be_locked_out(user, row[f"user_{place}_in_a_row"], run):
+            marks |= Mark.LOCKOUT
+    return marks

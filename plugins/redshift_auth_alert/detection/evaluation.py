@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any, Protocol
 
-from redshift_auth_alert.detection.interval import Interval, IntervalError, choose_interval, format_utc
+from redshift_auth_alert.detection.interval import SKIPPED_MARK, Interval, IntervalError, choose_interval, format_utc
 from redshift_auth_alert.settings.model import RunSettings
 from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.settings.sources import SOURCES, Source
@@ -35,6 +36,9 @@ class Evaluation:
 
     ``tried_thresholds`` are measured beside those in force, to learn what they would have given. ``before_reported``
     says that the run of the interval before has reported its breaches: only then may an ongoing one be held back.
+    A run that is ``skipped`` stands for intervals that were missed too long ago to be caught up. ``missing`` spans the
+    intervals that failed since a run succeeded. ``warehouse`` is its name and ``run_url`` the run's page in Airflow,
+    for messages; None where they are not known.
     """
 
     monitor: str
@@ -44,6 +48,10 @@ class Evaluation:
     interval: Interval
     tried_thresholds: tuple[int, ...] = ()
     before_reported: bool = True
+    skipped: bool = False
+    missing: Interval | None = None
+    warehouse: str | None = None
+    run_url: str | None = None
 
     @property
     def source(self) -> Source:
@@ -72,7 +80,7 @@ class Evaluation:
             self.interval,
             started,
             recent=settings.auto_recent,
-            past="audit_log_s3" if settings.athena_conn_id else None,
+            past=settings.past_source,
             retention=timedelta(days=settings.retention_days),
         )
         return replace(self, settings=settings.model_copy(update={"source": source}))
@@ -100,18 +108,26 @@ class Evaluation:
 
     @property
     def scanned_days(self) -> tuple[date, date]:
-        """First and last day whose files may hold the scanned range: a day's first file also holds the day before."""
+        """First and last day of files that may hold the scanned range: a first file also holds the day before."""
         return self.scan_start.date(), self.interval.last_day + timedelta(days=1)
 
     @property
+    def scanned_months(self) -> list[tuple[date, date]]:
+        """The scanned days by month: the first and the last of each."""
+        first, last = self.scanned_days
+        days = [first + timedelta(days=day) for day in range((last - first).days + 1)]
+        months = [list(of_month) for _, of_month in groupby(days, lambda day: (day.year, day.month))]
+        return [(month[0], month[-1]) for month in months]
+
+    @property
     def part_edges(self) -> list[datetime]:
-        """The edges of the equal parts of the interval, whose failures are counted one by one."""
+        """The edges of the equal parts of the interval. Failures are counted in each."""
         length = self.interval.end - self.interval.start
         return [self.interval.start + length * part / PARTS for part in range(PARTS + 1)]
 
     @property
     def counted_column(self) -> str | None:
-        """The column whose distinct values are counted, None where failures are."""
+        """The column with the distinct values to count, None where failures are counted."""
         column = self.settings.count.removeprefix("distinct ")
         return None if column == "failures" else column
 
@@ -139,6 +155,10 @@ def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
     """
     settings = monitor.settings.for_run(dag_run.conf)
     run_type = run_type_of(dag_run)
+    if settings.check_only and run_type == "backfill":
+        raise IntervalError(
+            "check_only is for manual runs: a backfill would check once for each interval; trigger one run"
+        )
     interval = choose_interval(
         run_type=run_type,
         data_interval=(dag_run.data_interval_start, dag_run.data_interval_end),
@@ -149,7 +169,10 @@ def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
         start=settings.start,
         end=settings.end,
     )
-    return Evaluation(monitor.dag_id, dag_run.run_id, run_type, settings, interval)
+    skipped = run_type == "scheduled" and interval.start.microsecond > 0
+    if skipped:
+        interval = replace(interval, start=interval.start - SKIPPED_MARK)
+    return Evaluation(monitor.dag_id, dag_run.run_id, run_type, settings, interval, skipped=skipped)
 
 
 def choose_source(
@@ -167,6 +190,6 @@ def choose_source(
         raise IntervalError(
             f"source auto: {interval} begins before {format_utc(kept_from)} UTC, from when on {recent} is relied on "
             f"(retention_days: {retention.days}). audit_log_s3 reaches further back: name the Airflow connection to "
-            "Athena as athena_conn_id, or increase retention_days"
+            "Athena as athena_conn_id, with namespace for sys_connection_log_s3, or increase retention_days"
         )
     return past

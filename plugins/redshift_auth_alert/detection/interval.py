@@ -8,6 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from redshift_auth_alert.settings.errors import AlertError
 
 MAX_RANGE = timedelta(days=31)
+# The data interval of the run that stands for all skipped intervals begins this much late: so it cannot be taken for
+# one of the schedule, and a backfill finds none of its dates taken.
+SKIPPED_MARK = timedelta(microseconds=1)
 
 
 class IntervalError(AlertError):

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
-from redshift_auth_alert.detection.candidates import BRIEF, Candidates
+from redshift_auth_alert.detection.candidates import (
+    BRIEF,
+    CLIENTS,
+    USERS_LISTED,
+    WAREHOUSES_LISTED,
+    Candidates,
+    Mark,
+    is_admin,
+    may_be_locked_out,
+)
 from redshift_auth_alert.detection.evaluation import PARTS, Evaluation
-from redshift_auth_alert.detection.findings import Breach, Details, Login, Totals
+from redshift_auth_alert.detection.findings import (
+    Breach,
+    Client,
+    Details,
+    FailedAt,
+    Known,
+    Login,
+    Totals,
+    TriedUser,
+)
 
 # The worst outcome first: this is also the order in which groups are kept and named.
 _OUTCOMES = ("reported", "over", "held_back", "ignored")
-_USERS_LISTED = 5
+# Among those with the same outcome, what comes first. The marks' names are those of Mark.
+_WORST = ("critical", "admin", "lockout", "stranger", "most_at_failure", "failures")
 
 
 def judge_rows(found: Candidates, run: Evaluation) -> tuple[list[int], dict[str, int]]:
@@ -28,7 +47,8 @@ def judge_breaches(found: Candidates, run: Evaluation) -> tuple[tuple[Breach, ..
     """Return the breaches in ``found``, the worst first, and the totals of all candidates."""
     judged = _judge(found, run)
     totals = Totals(**found["totals"]) if found["totals"] else _count(judged, found, run)
-    judgements = judged[["group", "outcome", "ongoing", "critical", "over", "entry"]].reset_index(names="place")
+    columns = ["group", "outcome", "ongoing", "critical", "admin", "lockout", "stranger", "over", "entry"]
+    judgements = judged[columns].reset_index(names="place")
     return tuple(_breach(found, run, row) for row in judgements.to_dict("records")), totals
 
 
@@ -43,6 +63,8 @@ def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
     breached = frame["most_at_failure"] >= frame["threshold"]
     frame["ongoing"] = frame["most_before"] >= frame["threshold"]
     frame["critical"] = frame["got_in_at"].notna()
+    for mark in Mark:
+        frame[str(mark.name).lower()] = (frame["marks"] & int(mark)) > 0
     last_breach = pd.to_datetime(frame["last_breach_at"], utc=True, format="ISO8601")
     frame["over"] = (last_breach < run.interval.end - run.window) & run.settings.notify_when_over
     entries = [_ignore_entry(*each, run) for each in zip(frame["group"], frame["critical"], strict=True)]
@@ -59,9 +81,8 @@ def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
 
     frame = frame[frame["outcome"].notna()]
     order = {outcome: place for place, outcome in enumerate(_OUTCOMES)}
-    return frame.assign(rank=frame["outcome"].map(order), kept_out=~frame["critical"]).sort_values(
-        ["rank", "kept_out", "most_at_failure", "failures", *groups[0]],
-        ascending=[True, True, False, False, *(True for _ in groups[0])],
+    return frame.assign(rank=frame["outcome"].map(order)).sort_values(
+        ["rank", *_WORST, *groups[0]], ascending=[True, *(False for _ in _WORST), *(True for _ in groups[0])]
     )
 
 
@@ -100,10 +121,13 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
         new=len(reported) - ongoing,
         ongoing=ongoing,
         critical=int(reported["critical"].sum()),
+        admin=int(reported["admin"].sum()),
         over=int(numbers.get("over", 0)),
         held_back=int(numbers.get("held_back", 0)),
         ignored=int(numbers.get("ignored", 0)),
         unjudged=int(found["log"]["breaching_groups"]) - came_back,
+        lockouts=int(reported["lockout"].sum()),
+        strangers=int(reported["stranger"].sum()),
     )
 
 
@@ -119,15 +143,18 @@ def _breach(found: Candidates, run: Evaluation, judged: Mapping[Any, Any]) -> Br
         threshold=row["threshold"],
         ongoing=judged["ongoing"],
         critical=judged["critical"],
+        admin=judged["admin"],
         over=judged["over"],
         last_breach_at=last_breach_at,
         entry=None if judged["entry"] < 0 else run.settings.ignore[judged["entry"]],
-        details=_details(row) if len(values) == len(columns) else None,
+        details=_details(row, found["log"], run) if len(values) == len(columns) else None,
+        stranger=judged["stranger"],
+        lockout=judged["lockout"],
     )
 
 
-def _details(row: Mapping[str, Any]) -> Details:
-    users = ((row[f"user_{place}"], row[f"user_{place}_failures"]) for place in range(1, _USERS_LISTED + 1))
+def _details(row: Mapping[str, Any], log: Mapping[str, Any], run: Evaluation) -> Details:
+    users = (_tried_user(row, f"user_{place}", run) for place in range(1, USERS_LISTED + 1))
     return Details(
         parts=tuple(row[f"part_{part}"] for part in range(1, PARTS + 1)),
         peak=row["peak"],
@@ -137,13 +164,50 @@ def _details(row: Mapping[str, Any]) -> Details:
         first_login=_login(row, "first_login"),
         got_in=_login(row, "got_in"),
         users_tried=row["users_tried"],
-        top_users=tuple((user, failures) for user, failures in users if user is not None),
+        own_failures=row["own_failures"],
+        top_users=tuple(user for user in users if user),
+        hosts=row["hosts"],
+        known=_known(row, log),
+        clients=tuple(_clients(row)),
+        warehouses=row.get("warehouses", 0),
+        top_warehouses=tuple(_warehouses(row)),
     )
+
+
+def _tried_user(row: Mapping[str, Any], column: str, run: Evaluation) -> TriedUser | None:
+    name, in_a_row = row[column], row[f"{column}_in_a_row"]
+    if name is None:
+        return None
+    return TriedUser(
+        name,
+        row[f"{column}_failures"],
+        in_a_row,
+        _moment(row[f"{column}_since"]),
+        admin=is_admin(name, run),
+        may_be_locked_out=may_be_locked_out(name, in_a_row, run),
+    )
+
+
+def _known(row: Mapping[str, Any], log: Mapping[str, Any]) -> Known | None:
+    since = _moment(log["known_since"])
+    return Known(row["sign_ins"], since, _login(row, "last_sign_in")) if since else None
+
+
+def _clients(row: Mapping[str, Any]) -> Iterator[Client]:
+    for what in CLIENTS:
+        if value := row[f"client_{what}"]:
+            yield Client(what, value, row[f"client_{what}_others"])
+
+
+def _warehouses(row: Mapping[str, Any]) -> Iterator[FailedAt]:
+    for place in range(1, WAREHOUSES_LISTED + 1):
+        if (name := row.get(f"warehouse_{place}")) is not None:
+            yield FailedAt(name, row[f"warehouse_{place}_failures"])
 
 
 def _login(row: Mapping[str, Any], name: str) -> Login | None:
     at = _moment(row[f"{name}_at"])
-    return None if at is None else Login(at, row[f"{name}_user"])
+    return None if at is None else Login(at, row[f"{name}_user"], row.get(f"{name}_warehouse"))
 
 
 def _moment(value: str | None) -> datetime | None:

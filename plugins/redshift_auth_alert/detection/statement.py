@@ -1,4 +1,4 @@
-"""The measurement as SQL text, rendered as Airflow renders it; for what runs it outside of a DAG."""
+"""The SQL of a run as text, rendered as Airflow renders it; for what runs it outside of the query task's template."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from redshift_auth_alert.detection.evaluation import Evaluation
 
 
-def statement(run: Evaluation, include: Path) -> str:
-    """Return the measurement of ``run``; ``include`` is the folder that holds ``sql/``."""
-    return _environment(include).get_template("sql/auth_failures.sql").render(run=lambda: run)
+def statement(run: Evaluation, include: Path, file: str = "auth_failures.sql") -> str:
+    """Return the measurement of ``run``, or another ``file``; ``include`` is the folder that holds ``sql/``."""
+    return _environment(include).get_template(f"sql/{file}").render(run=lambda: run)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 from redshift_auth_alert.detection.candidates import BRIEF, Candidates, Row
 from redshift_auth_alert.detection.coverage import judge_coverage
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.findings import Verdict
+from redshift_auth_alert.detection.findings import Totals, Verdict
 
 BUDGET = 250_000  # bytes of JSON
 NAMED = 2_000
@@ -32,19 +32,19 @@ def fit_budget(found: Candidates, run: Evaluation) -> Candidates:
         # Half of the budget is for details, so that they never displace a group.
         if len(kept) >= run.settings.max_groups or left - _size(row) < BUDGET // 2:
             row = row[: len(run.settings.group_by) + len(BRIEF)]
-        left -= _size(row) + 2
-        if left < 0:
-            break
-        kept.append(row)
+        size = _size(row) + 2
+        if size <= left:  # a group with too long names displaces none after it
+            left -= size
+            kept.append(row)
     return {**found, "rows": kept, "totals": totals}
 
 
 def judge(found: Candidates, run: Evaluation) -> Verdict:
-    """Return the verdict on ``found``, in which nobody may have breached."""
+    """Return the verdict on ``found``, in which nobody may have breached, or only groups with too long names."""
     coverage = judge_coverage(found["log"], run.interval)
     failures = int(found["log"]["all_failures"])
     if not found["rows"]:
-        return Verdict(coverage, failures)
+        return Verdict(coverage, failures, totals=Totals(**found["totals"] or {}))
     from redshift_auth_alert.detection.judge import judge_breaches  # as above
 
     breaches, totals = judge_breaches(found, run)

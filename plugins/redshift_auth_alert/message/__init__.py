@@ -1,1 +1,1 @@
-"""What is said: the alert and failures as text, JSON or chat."""
+"""What is said: the alert and failures as text, JSON, chat or OCSF."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.findings import Breach, Verdict
+from redshift_auth_alert.detection.findings import Breach, Totals, Verdict
 from redshift_auth_alert.message.words import count_groups
 
-SUBJECT_LIMIT = 100
+SUBJECT_LIMIT = 99  # SNS takes less than 100 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is published: subject (ASCII, at most 100 characters), body, and attributes that subscriptions filter by."""
+    """What is published: subject (ASCII, at most 99 characters), body, and attributes that subscriptions filter by."""
 
     subject: str
     body: str
@@ -52,16 +52,21 @@ class Alert:
 def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     """Return the alert for ``verdict``.
 
-    Where no group breaches, it is the closing message of those that are over, or says that only a part was seen.
+    Where no group breaches, it is the closing message of those that are over, or says that only a part was seen, or
+    that a run succeeded after others had failed. Anything else is quiet and not published.
     """
     totals = verdict.totals
     if totals.reported:
-        severity = "critical" if totals.critical else "alert"
-        what = count_groups(totals.reported, run)
+        severity = "critical" if totals.critical or totals.admin else "alert"
+        says = _whats(totals, count_groups(totals.reported, run))
     elif totals.over:
-        severity, what = "over", f"{count_groups(totals.over, run)} quiet again"
-    else:
-        severity, what = "partial", "interval only partly seen"
+        severity, says = "over", [f"{count_groups(totals.over, run)} quiet again"]
+    elif verdict.coverage.verdict == "partial":
+        severity, says = "partial", ["interval only partly seen"]
+    elif run.missing:
+        severity, says = "recovered", ["evaluated again"]
+    else:  # not published: the groups are held back or ignored
+        severity, says = "quiet", ["nothing to report"]
     attributes: dict[str, str | int] = {
         "monitor": run.monitor,
         "environment": run.settings.environment,
@@ -74,7 +79,7 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     named = verdict.having("reported", "over")
     in_full, others = named[: run.settings.max_groups], named[run.settings.max_groups :]
     return Alert(
-        subject=write_subject(severity, run.settings.environment, what),
+        subject=write_subject(severity, run.settings.environment, run.warehouse, *says),
         attributes=attributes,
         verdict=verdict,
         run=run,
@@ -82,9 +87,35 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     )
 
 
-def write_subject(severity: str, environment: str, what: str) -> str:
-    """Write the subject of an alert or a failure."""
-    return f"[{severity.upper()}] ({environment}) Redshift authentication failures: {what}"[:SUBJECT_LIMIT]
+def _whats(totals: Totals, groups: str) -> list[str]:
+    """Say what matters first, and then less and less of the rest."""
+    serious = [f"{totals.critical:,} GOT IN"] if totals.critical else []
+    serious += [f"{totals.admin:,} tried an admin"] if totals.admin else []
+    locked = [f"{totals.lockouts:,} may have locked users out"] if totals.lockouts else []
+    count = f"{groups} failed to sign in"
+    return [", ".join(each) for each in ([*serious, *locked, count], [*serious, count], [*serious, groups])]
+
+
+def write_subject(severity: str, environment: str, warehouse: str | None, *says: str) -> str:
+    """Write the subject of an alert or a failure: the first of what it ``says`` that fits, else the last.
+
+    Then the name of the environment is cut as far as that takes, and after it the warehouse's.
+    """
+    place = warehouse or "Redshift"
+    for what in says:
+        subject = f"[{severity.upper()}] ({environment}) {place}: {what}"
+        if len(subject) <= SUBJECT_LIMIT:
+            return subject
+    environment = _cut(environment, len(subject) - SUBJECT_LIMIT)
+    subject = f"[{severity.upper()}] ({environment}) {place}: {says[-1]}"
+    place = _cut(place, len(subject) - SUBJECT_LIMIT)
+    return f"[{severity.upper()}] ({environment}) {place}: {says[-1]}"[:SUBJECT_LIMIT]
+
+
+def _cut(name: str, excess: int) -> str:
+    """Shorten a name by ``excess`` characters, but to no less than four of them and two dots."""
+    kept = max(len(name) - excess - 2, 4)
+    return name if excess <= 0 or kept + 2 >= len(name) else f"{name[:kept]}.."
 
 
 def identify(*facts: Any) -> str:

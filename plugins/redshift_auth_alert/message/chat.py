@@ -14,16 +14,21 @@ from typing import Any
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach
 from redshift_auth_alert.message import words
+from redshift_auth_alert.message.advice import advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
+from redshift_auth_alert.message.fleet import where_failed, where_signed_in
+from redshift_auth_alert.message.patterns import likeness
+from redshift_auth_alert.message.setup import SetupReport
 
 # A chat client folds a long text away. What does not fit is counted, and is in the task log in full.
 DESCRIPTION_LIMIT = 3_000
 _REASON_LIMIT = 1_000
+_SAYS_LIMIT = 200
 
 _ICONS = {
     "critical": ":rotating_light:", "alert": ":warning:", "over": ":white_check_mark:", "partial": ":grey_question:",
-    "failed": ":x:",
+    "recovered": ":white_check_mark:", "failed": ":x:", "test": ":test_tube:",
 }  # fmt: skip
 # What chat clients read as markup, a link, or an @ that begins a mention.
 _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
@@ -34,12 +39,16 @@ def write(alert: Alert) -> str:
     verdict, run = alert.verdict, alert.run
     lines = [*words.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
-        lines.append(f"Coverage {verdict.coverage.verdict}: {verdict.coverage.reason}")
+        lines.append(f"Coverage {verdict.coverage.verdict}: {plain(verdict.coverage.reason)}")
     if run.settings.dry_run:
         lines.append("Dry run: evaluated and logged, not published")
+    lines += _origin(run.warehouse, run.run_url)
     size, named = sum(map(len, lines)), 0
     for breach in alert.named:
         line = f"• {_line(breach, run)}"
+        advice = _advice(breach, run)
+        if size + len(line) + len(advice) < DESCRIPTION_LIMIT // 2:  # what to do about the worst displaces no other
+            line += advice
         size += len(line) + 1
         if size > DESCRIPTION_LIMIT:
             break
@@ -60,12 +69,27 @@ def write_failure(failure: Failure) -> str:
     lines = [
         failure.opening,
         f"Interval {run.interval}" if run else "Interval unknown, as the run's settings are invalid",
+        *([f"Failed so far: intervals within {failure.missing}"] if failure.missing else []),
         f"Run {plain(words.escaped(failure.run_id))}, task {failure.task_id}",
         f"Reason: {plain(words.printable(failure.reason))[:_REASON_LIMIT]}",
         failure.what_to_do,
+        *_origin(failure.warehouse, failure.run_url),
     ]
     thread = f"{failure.attributes['monitor']} {failure.run_id}"
     return _notification(failure.subject, failure.attributes, lines, thread)
+
+
+def write_setup(report: SetupReport) -> str:
+    """Write a line for each check, and what was found where it is not ok."""
+    lines = [
+        *report.opening,
+        *(
+            f"• {check.name}: {check.outcome}"
+            + (f": {plain(words.printable(check.says))[:_SAYS_LIMIT]}" if check.outcome != "ok" else "")
+            for check in report.checks
+        ),
+    ]
+    return _notification(report.subject, report.attributes, lines, f"{report.run.monitor} {report.run.run_id}")
 
 
 def plain(text: str) -> str:
@@ -80,14 +104,43 @@ def _line(breach: Breach, run: Evaluation) -> str:
     if details := breach.details:
         facts.append(f"peak {words.peak(details, run)}")
         if details.got_in:
-            facts.append(
-                f"*GOT IN* {words.time_of(details.got_in.at, run)} as {_code(words.shown(details.got_in.user))}"
-            )
+            at = f"{words.time_of(details.got_in.at, run)} as {_user(details.got_in.user)}"
+            facts.append(f"*GOT IN* {at}{where_signed_in(details.got_in, _user)}")
+        if looks := likeness(breach, details):
+            facts.append(f"looks like {looks.words}")
+        if where := where_failed(details, _user):
+            facts.append(where)
         if details.top_users and "user_name" not in breach.group:
-            facts.append(f"tried {words.tried(details, write=lambda user: _code(words.shown(user)))}")
+            facts.append(f"tried {words.tried(details, _user)}")
+        if lockouts := words.lockouts(details, _user):
+            facts.append(lockouts)
+        if own := words.own(details):
+            facts.append(own)
     if note := words.ignore_note(breach, run):
         facts.append(f"ignore list: {plain(note)}")
     return "; ".join(facts)
+
+
+def _advice(breach: Breach, run: Evaluation) -> str:
+    """Say what to do, without a command that a chat would not show as it is."""
+    advice = breach.details and advise(breach, breach.details, run)
+    if not advice:
+        return ""
+    lines = [_step(text) for text in advice.texts if plain(text) == text]
+    return f"; what to do: {' '.join([*lines, f'(runbook: {advice.anchor})'])}"
+
+
+def _step(text: str) -> str:
+    return f"`{text}`" if text.endswith(";") else text
+
+
+def _origin(warehouse: str | None, run_url: str | None) -> list[str]:
+    facts = {"Warehouse": warehouse, "Run": run_url}
+    return [f"{label} {value}" for label, value in facts.items() if value]
+
+
+def _user(name: str) -> str:
+    return _code(words.shown(name))
 
 
 def _code(name: str) -> str:

@@ -8,23 +8,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from redshift_auth_alert.message import chat, document, text
+from redshift_auth_alert.message import chat, document, ocsf, text
 from redshift_auth_alert.message.alert import Alert, Message
 from redshift_auth_alert.message.failure import Failure
+from redshift_auth_alert.message.setup import SetupReport
 
 # SNS takes 262,144 bytes, of a message as it is sent: wrapped into JSON, each non-ASCII character as an escape.
-MESSAGE_LIMIT = 250_000
-_FORMS = {"text": text, "json": document, "chat": chat}
+# The rest is for the subject and the attributes.
+MESSAGE_LIMIT = 256_000
+# What goes to XCom keeps to 256 KB.
+DOCUMENT_LIMIT = 260_000
+_FORMS = {"text": text, "json": document, "chat": chat, "ocsf": ocsf}
 
 
 def compose_alert(alert: Alert) -> Message:
     """Write the alert in the form that the run's settings name."""
-    return Message(alert.subject, _write(alert, _FORMS[alert.run.settings.message_format].write), alert.attributes)
+    form = _FORMS[alert.run.settings.message_format]
+    body = _write(alert, form.write, lambda body: len(json.dumps(body)), MESSAGE_LIMIT)
+    return Message(alert.subject, body, alert.attributes)
 
 
 def compose_document(alert: Alert) -> dict[str, Any]:
     """Return what the json form says, for programs, whatever form is published."""
-    return dict(json.loads(_write(alert, document.write)))
+    written = _write(alert, document.write, lambda body: len(json.dumps(json.loads(body))), DOCUMENT_LIMIT)
+    return dict(json.loads(written))
 
 
 def compose_failure(failure: Failure, message_format: str) -> Message:
@@ -32,18 +39,19 @@ def compose_failure(failure: Failure, message_format: str) -> Message:
     return Message(failure.subject, _FORMS[message_format].write_failure(failure), failure.attributes)
 
 
-def _write(alert: Alert, write: Callable[[Alert], str]) -> str:
-    """Write the alert with as many groups as fit into SNS's limit, the worst first."""
+def compose_setup_report(report: SetupReport) -> Message:
+    """Write what a check of the set-up found, in the form that the run's settings name."""
+    return Message(report.subject, _FORMS[report.run.settings.message_format].write_setup(report), report.attributes)
+
+
+def _write(alert: Alert, write: Callable[[Alert], str], size: Callable[[str], int], limit: int) -> str:
+    """Write the alert with as many groups as the limit of its size allows, the worst first."""
     whole = write(alert)
-    if _sent_size(whole) <= MESSAGE_LIMIT:
+    if size(whole) <= limit:
         return whole
 
     def named(number: int) -> str:
         return write(replace(alert, named=alert.named[:number]))
 
-    fitting = bisect_right(range(len(alert.named)), MESSAGE_LIMIT, key=lambda number: _sent_size(named(number)))
+    fitting = bisect_right(range(len(alert.named)), limit, key=lambda number: size(named(number)))
     return named(max(fitting - 1, 0))
-
-
-def _sent_size(body: str) -> int:
-    return len(json.dumps(body))

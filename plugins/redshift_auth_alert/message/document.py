@@ -3,65 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.findings import Breach, Details, Login
+from redshift_auth_alert.detection.findings import Breach, Coverage, Details, Known, Login, Totals, TriedUser
+from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.message.advice import advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
+from redshift_auth_alert.message.patterns import likeness
+from redshift_auth_alert.message.setup import SetupReport
 from redshift_auth_alert.message.words import IGNORED_NAMED
 
-VERSION = "2.0"
+VERSION = "2.3"
 
 
 def write(alert: Alert) -> str:
     """Write the alert."""
     verdict, run, settings = alert.verdict, alert.run, alert.run.settings
-    totals, coverage = verdict.totals, verdict.coverage
-    return _json({
+    return ascii_json({
         "version": VERSION,
-        "kind": "alert" if totals.reported else alert.attributes["severity"],
+        "kind": "alert" if verdict.totals.reported else alert.attributes["severity"],
         "alert_id": alert.attributes["alert_id"],
         "subject": alert.subject,
         "severity": alert.attributes["severity"],
         "monitor": run.monitor,
         "environment": settings.environment,
+        "warehouse": run.warehouse,
+        "run_url": run.run_url,
         "run": {"id": run.run_id, "type": run.run_type, "dry_run": settings.dry_run},
-        "interval": _interval(run),
-        "source": coverage.source,
-        "settings": {
-            "threshold": settings.threshold,
-            "window_minutes": settings.window_minutes,
-            "group_by": list(settings.group_by),
-            "count": settings.count,
-        },
-        "coverage": {
-            "verdict": coverage.verdict,
-            "reason": coverage.reason or None,
-            "unreadable_lines": coverage.unreadable_lines,
-        },
-        "groups": {
-            "reported": totals.reported,
-            "new": totals.new,
-            "ongoing": totals.ongoing,
-            "critical": totals.critical,
-            "held_back": totals.held_back,
-            "over": totals.over,
-            "ignored": totals.ignored,
-            "unjudged": totals.unjudged,
-            "unnamed": alert.unnamed,
-        },
-        "breaches": [_breach(each) for each in alert.reported],
-        "over": [_breach(each) for each in alert.over],
-        "ignored": [_breach(each) for each in verdict.having("ignored")[:IGNORED_NAMED]],
+        "interval": describe_interval(run.interval),
+        "missing": run.missing and describe_interval(run.missing),
+        "source": verdict.coverage.source,
+        "settings": describe_settings(run),
+        "coverage": describe_coverage(verdict.coverage),
+        "groups": count_groups(verdict.totals) | {"unnamed": alert.unnamed},
+        "breaches": [describe(each, run) for each in alert.reported],
+        "over": [describe(each, run) for each in alert.over],
+        "held_back": [describe(each, run) for each in verdict.having("held_back")[:IGNORED_NAMED]],
+        "ignored": [describe(each, run) for each in verdict.having("ignored")[:IGNORED_NAMED]],
     })  # fmt: skip
 
 
 def write_failure(failure: Failure) -> str:
     """Write that an interval was not evaluated; ``interval`` is null where the run's settings are invalid."""
-    return _json({
+    return ascii_json({
         "version": VERSION,
         "kind": "failure",
         "alert_id": failure.attributes["alert_id"],
@@ -69,25 +57,91 @@ def write_failure(failure: Failure) -> str:
         "severity": failure.attributes["severity"],
         "monitor": failure.attributes["monitor"],
         "environment": failure.attributes["environment"],
+        "warehouse": failure.warehouse,
+        "run_url": failure.run_url,
         "run": {"id": failure.run_id, "task": failure.task_id},
-        "interval": _interval(failure.run) if failure.run else None,
+        "interval": describe_interval(failure.run.interval) if failure.run else None,
+        "missing": failure.missing and describe_interval(failure.missing),
         "reason": failure.reason,
         "what_to_do": failure.what_to_do,
     })  # fmt: skip
 
 
-def _breach(breach: Breach) -> dict[str, Any]:
+def write_setup(report: SetupReport) -> str:
+    """Write what a check of the set-up found."""
+    return ascii_json({
+        "version": VERSION,
+        "kind": "test",
+        "alert_id": report.attributes["alert_id"],
+        "subject": report.subject,
+        "severity": report.attributes["severity"],
+        "monitor": report.run.monitor,
+        "environment": report.run.settings.environment,
+        "run": {"id": report.run.run_id, "type": report.run.run_type},
+        "checks": [asdict(check) for check in report.checks],
+    })  # fmt: skip
+
+
+def describe_settings(run: Evaluation) -> dict[str, Any]:
+    """Return the settings by which a run judges."""
+    settings = run.settings
+    return {
+        "threshold": settings.threshold,
+        "window_minutes": settings.window_minutes,
+        "group_by": list(settings.group_by),
+        "count": settings.count,
+    }
+
+
+def describe_coverage(coverage: Coverage) -> dict[str, Any]:
+    """Return what the log shows of the interval, and why not all of it."""
+    return {
+        "verdict": coverage.verdict,
+        "reason": coverage.reason or None,
+        "unreadable_lines": coverage.unreadable_lines,
+        "shown": coverage.shown and describe_interval(coverage.shown),
+        "fleet": coverage.fleet and asdict(coverage.fleet),
+    }
+
+
+def count_groups(totals: Totals) -> dict[str, int]:
+    """Return the exact numbers of groups."""
+    return {
+        "reported": totals.reported,
+        "new": totals.new,
+        "ongoing": totals.ongoing,
+        "critical": totals.critical,
+        "admin": totals.admin,
+        "held_back": totals.held_back,
+        "over": totals.over,
+        "ignored": totals.ignored,
+        "unjudged": totals.unjudged,
+        "lockouts": totals.lockouts,
+        "strangers": totals.strangers,
+    }
+
+
+def describe(breach: Breach, run: Evaluation) -> dict[str, Any]:
+    """Return what is said of a group: four properties, and more where it has details."""
     named = {
         "group": breach.group,
         "failures": breach.failures,
         "ongoing": breach.ongoing,
         "critical": breach.critical,
     }
-    return named | _details(breach, breach.details) if breach.details else named
+    return named | _details(breach, breach.details, run) if breach.details else named
 
 
-def _details(breach: Breach, details: Details) -> dict[str, Any]:
+def _details(breach: Breach, details: Details, run: Evaluation) -> dict[str, Any]:
+    looks, advice = likeness(breach, details), advise(breach, details, run)
     return {
+        "looks_like": looks and looks.words,
+        "attack_techniques": list(looks.techniques) if looks else [],
+        "what_to_do": advice.texts if advice else [],
+        "runbook": advice and advice.runbook,
+        "admins": [user.name for user in details.top_users if user.admin],
+        "stranger": breach.stranger,
+        "lockout": breach.lockout,
         "over": breach.over,
         "failures_over_time": list(details.parts),
         "peak": details.peak,
@@ -99,22 +153,44 @@ def _details(breach: Breach, details: Details) -> dict[str, Any]:
         "got_in": _login(details.got_in),
         "first_login": _login(details.first_login),
         "users_tried": details.users_tried,
-        "top_users": [{"user": user, "failures": failures} for user, failures in details.top_users],
+        "own_failures": details.own_failures,
+        "top_users": [_user(user) for user in details.top_users],
+        "hosts": details.hosts,
+        "warehouses": _warehouses(details) if details.warehouses else None,
+        "known": details.known and _known(details.known),
+        "clients": {client.what: {"value": client.value, "others": client.others} for client in details.clients},
         "ignore_entry": breach.entry and breach.entry.model_dump(mode="json"),
     }
 
 
+def _user(user: TriedUser) -> dict[str, Any]:
+    lockout = {"failures_in_a_row": user.in_a_row, "since": _time(user.since)} if user.may_be_locked_out else None
+    return {"user": user.name, "failures": user.failures, "lockout": lockout}
+
+
+def _warehouses(details: Details) -> dict[str, Any]:
+    return {"number": details.warehouses, "top": [asdict(each) for each in details.top_warehouses]}
+
+
+def _known(known: Known) -> dict[str, Any]:
+    last_at, last_user = (_time(known.last.at), known.last.user) if known.last else (None, None)
+    return {"sign_ins": known.sign_ins, "since": _time(known.since), "last_at": last_at, "last_user": last_user}
+
+
 def _login(login: Login | None) -> dict[str, Any] | None:
-    return None if login is None else {"at": _time(login.at), "user": login.user}
+    return None if login is None else {"at": _time(login.at), "user": login.user, "warehouse": login.warehouse}
 
 
-def _interval(run: Evaluation) -> dict[str, Any]:
-    return {"start": _time(run.interval.start), "end": _time(run.interval.end)}
+def describe_interval(interval: Interval) -> dict[str, Any]:
+    """Return an interval's two times."""
+    return {"start": _time(interval.start), "end": _time(interval.end)}
 
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def ascii_json(content: Any) -> str:
+    """Write JSON."""
+    # In ASCII, as SQS refuses some characters that a name may hold.
+    return json.dumps(content, separators=(",", ":"))

@@ -10,11 +10,16 @@ from zoneinfo import ZoneInfo
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message import words
+from redshift_auth_alert.message.advice import RUNBOOK, Line, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
+from redshift_auth_alert.message.fleet import where_failed, where_signed_in
+from redshift_auth_alert.message.patterns import likeness
+from redshift_auth_alert.message.setup import SetupReport
 
 COLUMNS = 78
 _BLOCKS = "·▁▂▃▄▅▆▇█"
+Fact = tuple[str, str | Line]  # a label, and a text or words that are never broken
 
 
 def write(alert: Alert) -> str:
@@ -32,10 +37,13 @@ def write_failure(failure: Failure) -> str:
     """Write that an interval was not evaluated, why, and what to do."""
     run = failure.run
     facts = [
+        *_warehouse(failure.warehouse),
         ("Monitor", str(failure.attributes["monitor"])),
         *(_interval(run) if run else [("Interval", "unknown, as the run's settings are invalid")]),
+        *([("Failed so far", f"intervals within {failure.missing}")] if failure.missing else []),
         ("Run", words.escaped(failure.run_id)),
         ("Task", failure.task_id),
+        *_page(failure.run_url),
     ]
     blocks = [
         [failure.opening],
@@ -46,10 +54,36 @@ def write_failure(failure: Failure) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
+def write_setup(report: SetupReport) -> str:
+    """Write a table of the checks: name, outcome, what was found."""
+    settings = report.run.settings
+    facts = [
+        ("Environment", settings.environment),
+        *_warehouse(report.run.warehouse),
+        ("Monitor", report.run.monitor),
+        ("Source", settings.source),
+        ("Run", words.escaped(report.run.run_id)),
+        *_page(report.run.run_url),
+    ]
+    blocks = [
+        [line for sentence in report.opening for line in _wrapped(sentence)],
+        _facts(facts),
+        [
+            line
+            for check in report.checks
+            for line in _wrapped(
+                words.printable(check.says), f"{check.name:<14}{check.outcome.upper():<13}", " " * (14 + 13)
+            )
+        ],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
 def _head(alert: Alert) -> str:
     verdict, run, settings = alert.verdict, alert.run, alert.run.settings
     facts = [
         ("Environment", settings.environment),
+        *_warehouse(run.warehouse),
         ("Monitor", run.monitor),
         *_interval(run),
         ("Source", verdict.coverage.source),
@@ -60,14 +94,18 @@ def _head(alert: Alert) -> str:
         facts.append(("Dry run", "evaluated and logged, not published"))
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
+    advice = [advise(each, each.details, run) for each in alert.named if each.details]
+    if anchors := dict.fromkeys(f"#{each.anchor}" for each in advice if each):
+        facts.append(("Runbook", f"{RUNBOOK}{', '.join(anchors)}"))
+    facts += _page(run.run_url)
     sentences = [line for sentence in words.opening(verdict, run) for line in _wrapped(sentence)]
     return "\n".join([*sentences, "", *_facts(facts)])
 
 
 def _block(breach: Breach, details: Details, run: Evaluation) -> str:
-    over = ("Over", f"since {words.time_of(breach.last_breach_at + run.window, run)}")
+    over: Fact = ("Over", f"since {words.time_of(breach.last_breach_at + run.window, run)}")
     if breach.outcome == "over":
-        facts = [("Threshold", f"last reached {words.time_of(breach.last_breach_at, run)}"), over]
+        facts: list[Fact] = [("Threshold", f"last reached {words.time_of(breach.last_breach_at, run)}"), over]
     else:
         facts = _measures(breach, details, run) + ([over] if breach.over else [])
         if note := words.ignore_note(breach, run):
@@ -75,20 +113,36 @@ def _block(breach: Breach, details: Details, run: Evaluation) -> str:
     return "\n".join([*_wrapped(words.line(breach), later="  "), *_facts(facts, indent="    ")])
 
 
-def _measures(breach: Breach, details: Details, run: Evaluation) -> list[tuple[str, str]]:
-    facts = [("Peak", words.peak(details, run)), ("Threshold", _reached(breach, details, run))]
+def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
+    """Say what was counted, what matters most first."""
+    looks = likeness(breach, details)
+    facts: list[Fact] = []
+    if details.got_in:
+        facts.append(("GOT IN", f"{_login(details.got_in, run)}, after it had failed"))
+    if looks:
+        techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
+        facts.append(("Looks like", looks.words + techniques))
+    if advice := advise(breach, details, run):
+        facts += [("" if place else "What to do", line) for place, line in enumerate(advice.lines)]
     if details.first_failure_at and details.last_failure_at:
-        facts += [
-            ("First failure", words.time_of(details.first_failure_at, run)),
-            ("Last failure", words.time_of(details.last_failure_at, run)),
-            ("Over time", _bar(details.parts)),
-        ]
+        span = words.span(details.first_failure_at, details.last_failure_at, run)
+        facts.append(("Failures", f"{span} {_bar(details.parts)} peak {words.peak_number(details, run)}"))
+        if where := where_failed(details):
+            facts.append(("Where", where))
         if "user_name" not in breach.group:
             facts.append(("Tried", words.tried(details)))
-    if details.got_in:
-        facts.append(("GOT IN", f"{_login(details.got_in, run)}, which had failed before"))
-    if details.first_login and details.first_login != details.got_in:
-        facts.append(("Signed in", f"{_login(details.first_login, run)}, which had not failed before"))
+        if clients := words.clients(details):
+            facts.append(("With", clients))
+        if lockouts := words.lockouts(details):
+            facts.append(("Lockout", lockouts))
+        if own := words.own(details):
+            facts.append(("Own", own))
+    if known := words.known(details, run):
+        facts.append(("Known", known))
+    if reached := _reached(breach, details, run):
+        facts.append(("Threshold", reached))
+    if details.first_login and not details.got_in:
+        facts.append(("Signed in", f"{_login(details.first_login, run)}, a user it had not failed as"))
     return facts
 
 
@@ -103,10 +157,10 @@ def _tail(alert: Alert) -> list[str]:
 
 
 def _reached(breach: Breach, details: Details, run: Evaluation) -> str:
-    own = f"{breach.threshold:,} of its own, " if breach.threshold != run.settings.threshold else ""
-    if details.first_breach_at:
-        return f"{own}reached {words.time_of(details.first_breach_at, run)}"
-    return f"{own}last reached {words.time_of(breach.last_breach_at, run)}, before the interval"
+    """Say where another threshold holds than the monitor's, or it was reached only before; '' where neither."""
+    own = f"{breach.threshold:,} of its own" if breach.threshold != run.settings.threshold else ""
+    before = f"last reached {words.time_of(breach.last_breach_at, run)}, before the interval"
+    return ", ".join(filter(None, [own, "" if details.first_breach_at else before]))
 
 
 def _bar(parts: tuple[int, ...]) -> str:
@@ -116,18 +170,27 @@ def _bar(parts: tuple[int, ...]) -> str:
 
 
 def _login(login: Login, run: Evaluation) -> str:
-    return f"{words.time_of(login.at, run)} as {words.shown(login.user)}"
+    return f"{words.time_of(login.at, run)} as {words.shown(login.user)}{where_signed_in(login)}"
 
 
-def _interval(run: Evaluation) -> list[tuple[str, str]]:
-    facts = [("Interval", str(run.interval))]
+def _interval(run: Evaluation) -> list[Fact]:
+    facts: list[Fact] = [("Interval", str(run.interval))]
     if zone := run.settings.display_timezone:
         start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (run.interval.start, run.interval.end))
         facts.append(("Local time", f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S %Z}"))
     return facts
 
 
-def _facts(pairs: Iterable[tuple[str, str]], indent: str = "") -> list[str]:
+def _warehouse(name: str | None) -> list[Fact]:
+    return [("Warehouse", name)] if name else []
+
+
+def _page(run_url: str | None) -> list[Fact]:
+    """Return the run's page as one word: half of an address leads nowhere."""
+    return [("Page", (run_url,))] if run_url else []
+
+
+def _facts(pairs: Iterable[Fact], indent: str = "") -> list[str]:
     pairs = list(pairs)
     width = max(len(label) for label, _ in pairs) + 2
     return [
@@ -137,10 +200,23 @@ def _facts(pairs: Iterable[tuple[str, str]], indent: str = "") -> list[str]:
     ]
 
 
-def _wrapped(text: str, first: str = "", later: str = "") -> list[str]:
+def _wrapped(text: str | Line, first: str = "", later: str = "") -> list[str]:
     """Wrap to lines that a mail client shows whole. What goes on is indented, so that it cannot pass for a new line."""
+    if isinstance(text, tuple):
+        return _filled(text, first, later)
     if len(first) + len(text) <= COLUMNS:
         return [first + text]
     return textwrap.wrap(
         text, COLUMNS, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, drop_whitespace=True
     )
+
+
+def _filled(line: Line, first: str, later: str) -> list[str]:
+    """Fill lines with the words as they are."""
+    lines = [first + line[0]]
+    for word in line[1:]:
+        if len(lines[-1]) + 1 + len(word) <= COLUMNS:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(later + word)
+    return lines

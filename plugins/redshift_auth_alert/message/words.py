@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from redshift_auth_alert.detection.evaluation import Evaluation
@@ -25,7 +25,9 @@ _UNITS = {
     "distinct remote_host": "remote hosts",
     "distinct database_name": "databases",
 }
-_COLUMN_WORDS = {"remote_host": "remote host", "user_name": "user", "database_name": "database"}
+_COLUMN_WORDS = {
+    "remote_host": "remote host", "user_name": "user", "database_name": "database", "warehouse": "warehouse",
+}  # fmt: skip
 
 
 def shown(name: str) -> str:
@@ -57,11 +59,11 @@ def name(group: Mapping[str, str]) -> str:
 
 
 def state(breach: Breach) -> str:
-    """Say whether a breach is new or ongoing, whether it got in, and whether it is over."""
+    """Say whether a breach is new or ongoing, whether it got in or tried an admin, and whether it is over."""
     if breach.outcome == "over":
         return "over"
-    words = ["ongoing" if breach.ongoing else "new", "GOT IN" if breach.critical else "", "over" if breach.over else ""]
-    return ", ".join(word for word in words if word)
+    facts = {"GOT IN": breach.critical, "tried an admin": breach.admin, "over": breach.over}
+    return ", ".join(["ongoing" if breach.ongoing else "new", *(word for word, holds in facts.items() if holds)])
 
 
 def line(breach: Breach) -> str:
@@ -92,10 +94,29 @@ def time_of(moment: datetime, run: Evaluation) -> str:
     return f"{format_utc(moment)} UTC, {local:{'%H:%M:%S %Z' if same_day else '%Y-%m-%d %H:%M:%S %Z'}}"
 
 
+def span(first: datetime, last: datetime, run: Evaluation) -> str:
+    """Write from when to when, in UTC and, where the monitor has a ``display_timezone``, in local time."""
+    if first == last:
+        return time_of(first, run)
+    texts = [_span(first, last) + " UTC"]
+    if zone := run.settings.display_timezone:
+        start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (first, last))
+        texts.append(f"{_span(start, end, day=first.date())} {end:%Z}")
+    return ", ".join(texts)
+
+
+def _span(first: datetime, last: datetime, day: date | None = None) -> str:
+    """Write two times with their dates, but none that is ``day``, and none twice."""
+    form, same = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
+    return f"{first:{same if first.date() == day else form}} to {last:{same if last.date() == first.date() else form}}"
+
+
 def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     """Say in a sentence or two what was found."""
     settings, totals = run.settings, verdict.totals
     window = minutes(settings.window_minutes)
+    if not (totals.reported or totals.over or verdict.coverage.verdict == "partial"):
+        return ["The monitor works again. This interval was evaluated and has nothing to report."]
     if not (totals.reported or totals.over):
         return ["The log shows only a part of the interval. That part has nothing to report; the rest is unknown."]
     if not totals.reported:
@@ -104,7 +125,13 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     own = ", or their own threshold," if settings.thresholds else ""
     sentences = [f"{count_groups(totals.reported, run)} with {reached}{own} within {window}."]
     if totals.critical:
-        sentences.append(f"{totals.critical:,} of them GOT IN: signed in as a user that had failed before.")
+        sentences.append(f"{totals.critical:,} of them GOT IN: signed in as a user that it had failed as.")
+    if totals.admin:
+        sentences.append(f"{totals.admin:,} of them tried to sign in as an admin.")
+    if totals.lockouts:
+        sentences.append(f"{totals.lockouts:,} of them may have locked users out.")
+    if totals.strangers:
+        sentences.append(f"{totals.strangers:,} of them had no earlier sign-in in the log.")
     return sentences
 
 
@@ -113,11 +140,55 @@ def peak(details: Details, run: Evaluation) -> str:
     return f"{details.peak:,} {_UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
 
 
+def peak_number(details: Details, run: Evaluation) -> str:
+    """Write the most that was counted in any window, in short."""
+    unit = "" if run.settings.count == "failures" else f" {_UNITS[run.settings.count].removeprefix('remote ')}"
+    return f"{details.peak:,}{unit}"
+
+
 def tried(details: Details, write: Callable[[str], str] = shown) -> str:
-    """Write the users that were tried most, each by ``write``, and how many more there were."""
-    users = ", ".join(f"{write(user)} ({failures:,})" for user, failures in details.top_users)
+    """Write the users that were tried most, each by ``write``, which are admins, and how many more there were."""
+    users = ", ".join(
+        f"{write(user.name)} ({user.failures:,}{', an admin' if user.admin else ''})" for user in details.top_users
+    )
     more = details.users_tried - len(details.top_users)
     return users + (f" and {more:,} more users" if more else "")
+
+
+def lockouts(details: Details, write: Callable[[str], str] = shown) -> str:
+    """Say which of the users that were tried most may be locked out, each by ``write``; '' where none may."""
+    locked = [
+        f"{write(user.name)} ({user.in_a_row:,} or more failures in a row)"
+        for user in details.top_users
+        if user.may_be_locked_out
+    ]
+    return f"{', '.join(locked)} may be locked out" if locked else ""
+
+
+def own(details: Details) -> str:
+    """Say how many of a group's failures are the monitor's own; '' where none is."""
+    return f"{details.own_failures:,} of these failures are this monitor's own" if details.own_failures else ""
+
+
+def known(details: Details, run: Evaluation, write: Callable[[str], str] = shown) -> str:
+    """Say whether a group has signed in before, with the day since when the log shows it; '' where it shows nothing."""
+    known = details.known
+    if known is None:
+        return ""
+    since = f"{'in the scanned days, ' if run.source.delivered else ''}since {known.since:%Y-%m-%d}"
+    if known.last is None:
+        return f"never signed in here {since}"
+    at = known.last.at
+    last = f"{at:%H:%M}" if at.date() == run.interval.start.date() else f"{at:%Y-%m-%d %H:%M}"
+    count = f"{known.sign_ins:,} sign-in" + ("" if known.sign_ins == 1 else "s")
+    return f"{count} {since}, last {last} UTC as {write(known.last.user)}"
+
+
+def clients(details: Details, write: Callable[[str], str] = shown) -> str:
+    """Write what most of a group's failures came with, and how many other values there were; '' where nobody knows."""
+    return ", ".join(
+        write(client.value) + (f" (+{client.others:,})" if client.others else "") for client in details.clients
+    )
 
 
 def ignored(verdict: Verdict, run: Evaluation) -> str:
@@ -145,8 +216,13 @@ def ignore_note(breach: Breach, run: Evaluation) -> str:
 
 
 def notes(verdict: Verdict, run: Evaluation) -> list[str]:
-    """Say which groups are not reported by name, and why: held back, not judged, ignored."""
+    """Say what is not reported, and why: groups held back, not judged or ignored, and failed intervals."""
     totals, lines = verdict.totals, []
+    if run.missing:
+        lines.append(
+            f"Before this run, others failed: intervals within {run.missing} were not evaluated or not reported. Clear "
+            "their failed tasks."
+        )
     if totals.held_back:
         period = timedelta(minutes=run.settings.remind_every_minutes or 0)
         reminder = format_utc(run.interval.next_multiple_of(period))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from redshift_auth_alert.settings.wording import Valid
 
-COLUMNS = ("remote_host", "user_name", "database_name")
+COLUMNS = ("remote_host", "user_name", "database_name", "warehouse")
 
 
 @lru_cache(maxsize=1024)
@@ -69,14 +69,20 @@ Reason = Annotated[
 Day = Annotated[date, BeforeValidator(_day), Valid("a date such as 2026-12-31, the entry's last day in UTC")]
 
 
+def matches_any(patterns: Iterable[str], name: str) -> bool:
+    """Whether one of the ``patterns`` matches ``name``."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
 class Selector(BaseModel):
-    """Matches the groups whose values match every column that it names."""
+    """Matches a group if every column that it names matches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     remote_host: Network | None = None
     user_name: Pattern | None = None
     database_name: Pattern | None = None
+    warehouse: Pattern | None = None
 
     @model_validator(mode="after")
     def _names_a_column(self) -> Selector:

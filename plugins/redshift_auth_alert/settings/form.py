@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
-from redshift_auth_alert.settings.model import COMMON, SECTIONS, RunSettings, Settings
+from redshift_auth_alert.settings.fields import COMMON, SECTIONS
+from redshift_auth_alert.settings.model import RunSettings, Settings
 from redshift_auth_alert.settings.wording import schemas
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -15,6 +17,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
 _OURS = ("section", "per_run", "required", "valid", "keys")
 
 
+@cache
 def by_section() -> dict[str, list[str]]:
     """Return the names of all settings by section, in the order of ``SECTIONS``; those of a run alone come first."""
     runs_first = sorted(schemas(RunSettings), key=lambda name: name in Settings.model_fields)
@@ -25,17 +28,25 @@ def by_section() -> dict[str, list[str]]:
 
 
 def fields(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the form's fields in its order: a JSON Schema each, whose default is the monitor's value."""
-    own = settings.model_dump(mode="json", exclude_defaults=True)
-    return {
-        name: _field(name, schema, own)
-        for names in by_section().values()
-        for name in names
-        if (schema := schemas(RunSettings)[name])["per_run"]
-    }
+    """Return the form's fields in its order: a JSON Schema each, with the monitor's value as default."""
+    return {name: field_of(name, value) for name, value in values(settings).items()}
 
 
-def _field(name: str, schema: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def values(settings: Settings) -> dict[str, Any]:
+    """Return for each field of the form, in its order, the monitor's value."""
+    return {name: getattr(settings, name, default) for name, default in _defaults().items()}
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    names = [name for names in by_section().values() for name in names if schemas(RunSettings)[name]["per_run"]]
+    return {name: RunSettings.model_fields[name].default for name in names}
+
+
+def field_of(name: str, value: Any) -> dict[str, Any]:
+    """Return the form's field of one setting, with ``value`` as default."""
+    schema = schemas(RunSettings)[name]
+    own = RunSettings.model_construct(**{name: value}).model_dump(mode="json", include={name}, exclude_defaults=True)
     field = {key: value for key, value in schema.items() if key not in _OURS}
     field["default"] = own.get(name, schema.get("default"))
     if schema["section"] != COMMON:  # fields without a section come first, in one that is open

@@ -1,4 +1,4 @@
-"""Monitor files: one YAML file, one monitor, one DAG.
+"""Monitor files: one YAML file, one monitor, one DAG; or one for each of the file's warehouses.
 
 ``python -m redshift_auth_alert.settings.monitors [FOLDER]`` checks a folder's files without Airflow.
 """
@@ -7,31 +7,41 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from redshift_auth_alert.settings.errors import SettingsError
-from redshift_auth_alert.settings.model import RunSettings, Settings
-from redshift_auth_alert.settings.sources import SOURCES
-from redshift_auth_alert.settings.wording import refuse, unknown_settings, validated, written
+from redshift_auth_alert.settings.folder import find_files, read_file, read_shared
+from redshift_auth_alert.settings.layers import Layer, Problem, check_alone, combine, places
+from redshift_auth_alert.settings.model import Settings
+from redshift_auth_alert.settings.problems import Problems
+from redshift_auth_alert.settings.warehouses import RUNS_OWN, WAREHOUSES, no_list, read_warehouse
+from redshift_auth_alert.settings.wording import unknown_settings, written
+from redshift_auth_alert.settings.yaml_file import Content, Entry
 
 DAG_ID = "redshift_auth_failure_alert"
-EXAMPLES = "examples"  # the subfolder of shipped monitors that are there to be copied
-_SUFFIXES = (".yaml", ".yml")
+LONGEST_ID = 250  # of a DAG in Airflow
 
 
 class Monitor(BaseModel):
-    """One monitor file: the id of its DAG and its settings."""
+    """One monitor: the id of its DAG, its file, its settings, and the ``places`` where these are written.
+
+    ``warehouse`` is the name in the file's list of warehouses, where it has one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     dag_id: str
     file: Path
     settings: Settings
+    places: Mapping[str, str] = {}
+    warehouse: str = ""
+
+    def place_of(self, setting: str) -> str:
+        """Return where the setting is written: a file, or a line of it."""
+        return self.places.get(setting, str(self.file))
 
     def __str__(self) -> str:
         """Name the DAG, the file, and the settings that differ from their defaults."""
@@ -40,73 +50,124 @@ class Monitor(BaseModel):
         return f"{self.dag_id} ({self.file}): {text.strip()[1:-1]}"
 
 
-def load_monitors(folder: Path) -> tuple[list[Monitor], list[str]]:
-    """Read every monitor file of ``folder``.
+def load_monitors(folder: Path, only: str | None = None) -> tuple[list[Monitor], list[str]]:
+    """Read every monitor file of ``folder``, or what the DAG ``only`` is made of.
 
     Returns the valid monitors and, for the others, one message each that names file, key, value and what is valid.
-    Hidden files and files of other kinds are ignored.
     """
-    files, problems = [], []
-    for file in sorted(folder.rglob("*")):
-        place = file.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts)
-        if place.suffix.lower() not in _SUFFIXES or place.parts[0] == EXAMPLES or hidden:
+    problems = Problems()
+    files = find_files(folder, problems)
+    contents: dict[Path, Content | None] = {}
+    for stem, (file, *others) in files.items():
+        if only is not None and not _may_define(stem, only):
             continue
-        if len(place.parts) > 1:
-            problems.append(f"{file}: monitor files in a subfolder are not loaded; move it up into {folder}")
-        elif place.suffix not in _SUFFIXES:
-            problems.append(f"{file}: the suffix is {place.suffix}; valid: .yaml or .yml, in lower case")
+        contents[file] = None
+        if others:
+            both = " and ".join(map(str, (file, *others)))
+            problems.add(both, f"both define the DAG {_dag_id(stem)}; rename or remove one")
+        elif not re.fullmatch(r"[A-Za-z0-9_.-]+", stem):
+            problems.add(str(file), "the DAG is named after the file; valid: letters, digits, '_', '-' and '.'")
         else:
-            files.append(file)
-    if not files:
-        return [], [*problems, f"{folder}: no monitor file; add one, for example default.yaml"]
-    by_dag_id = defaultdict(list)
-    for file in files:
-        by_dag_id[DAG_ID if file.stem == "default" else f"{DAG_ID}__{file.stem}"].append(file)
-    monitors = []
-    for dag_id, same in by_dag_id.items():
-        try:
-            monitors.append(_load_monitor(dag_id, same))
-        except SettingsError as error:
-            problems.append(str(error))
-    return monitors, problems
+            contents[file] = read_file(file, problems)
+    shared = read_shared(folder, problems) if contents else None
+    monitors = list(_Builder(shared, contents, problems, only).monitors()) if shared else []
+    return monitors, problems.messages()
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that appears twice, of which YAML itself would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        if twice := [name for name, times in names.items() if times > 1]:
-            raise yaml.YAMLError(f"{' and '.join(sorted(twice))} appears twice; keep one")
-        return super().construct_mapping(node, deep)
+def _dag_id(stem: str) -> str:
+    return DAG_ID if stem == "default" else f"{DAG_ID}__{stem}"
 
 
-def _load_monitor(dag_id: str, files: list[Path]) -> Monitor:
-    file = files[0]
-    if len(files) > 1:
-        raise SettingsError(f"{' and '.join(map(str, files))}: both define the DAG {dag_id}; rename or remove one")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", file.stem):
-        raise SettingsError(f"{file}: the DAG is named after the file; valid: letters, digits, '_', '-' and '.'")
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
-    except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # ValueError: as of a date 2026-13-01
-        raise SettingsError(f"{file}: not valid YAML: {error}") from error
-    if content is None:
-        raise SettingsError(f"{file}: is empty; write settings as 'name: value' lines")
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file}: holds {written(content)}; valid: settings as 'name: value' lines")
-    refuse(str(file), unknown_settings(content, Settings.model_fields, RunSettings.model_fields, "for a manual run"))
-    settings = validated(Settings, content, str(file))
-    source = SOURCES.get(settings.source)
-    if source and settings.settle_minutes < source.settle_minutes:  # which a run that is triggered need not heed
-        raise SettingsError(
-            f"{file}: settle_minutes is {settings.settle_minutes}: too soon for source {settings.source}, as "
-            f"{source.settles}; valid: an integer from {source.settle_minutes} to 1440"
-        )
-    return Monitor(dag_id=dag_id, file=file, settings=settings)
+def _may_define(stem: str, dag_id: str) -> bool:
+    return dag_id == _dag_id(stem) or dag_id.startswith(f"{DAG_ID}__{stem}__")
+
+
+class _Builder:
+    """Makes monitors of what they share and of the ``contents`` of their files."""
+
+    def __init__(
+        self, shared: Layer, contents: Mapping[Path, Content | None], problems: Problems, only: str | None
+    ) -> None:
+        self._shared, self._contents, self._problems, self._only = shared, contents, problems, only
+        # Where each DAG is defined. A file goes before an entry of another file's list that gives the same id.
+        self._defined = {
+            _dag_id(file.stem): str(file)
+            for file, content in contents.items()
+            if content is None or WAREHOUSES not in content.settings
+        }
+
+    def monitors(self) -> Iterator[Monitor]:
+        """Yield those that are valid."""
+        for file, content in self._contents.items():
+            if content and WAREHOUSES in content.settings:
+                yield from self._of_list(file, content)
+            elif content and self._only in (None, _dag_id(file.stem)):
+                yield from self._of_file(file, Layer(str(file), content.settings))
+
+    def _of_file(self, file: Path, own: Layer) -> Iterator[Monitor]:
+        dag_id, layers = _dag_id(file.stem), [self._shared, own]
+        unknown = unknown_settings(own.values, [*Settings.model_fields, WAREHOUSES], RUNS_OWN)
+        if self._refuse(own.place, [*_too_long(dag_id), *unknown]):
+            return
+        settings, problems = combine(layers)
+        for place, text in problems:
+            self._problems.add(place or own.place, text, file.name if place == self._shared.place else "")
+        if settings:
+            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=places(layers))
+
+    def _of_list(self, file: Path, content: Content) -> Iterator[Monitor]:
+        values = {name: value for name, value in content.settings.items() if name != WAREHOUSES}
+        own = Layer(str(file), values)
+        no_entries = [] if content.entries else [no_list(content.settings[WAREHOUSES])]
+        unknown = unknown_settings(values, [*Settings.model_fields, WAREHOUSES], RUNS_OWN)
+        if "warehouse" in values:
+            unknown.append(
+                f"warehouse is {written(values['warehouse'])}: each entry of warehouses has its name; remove it"
+            )
+        if self._refuse(f"{file}, line {content.line}", no_entries):
+            return
+        if self._refuse(own.place, unknown or check_alone(own), "all its warehouses"):
+            return
+        of_all = combine([self._shared, own])[1]
+        for entry in content.entries:
+            yield from self._of_entry(file, own, entry, of_all)
+
+    def _of_entry(self, file: Path, own: Layer, entry: Entry, of_all: list[Problem]) -> Iterator[Monitor]:
+        """Yield the monitor of one warehouse; ``of_all`` are the problems that its file has without the entry."""
+        place = f"{file}, line {entry.line}"
+        warehouse, problem = read_warehouse(entry, place)
+        dag_id = f"{DAG_ID}__{file.stem}__{warehouse.name}" if warehouse else ""
+        if dag_id in self._defined:
+            problem = f"{self._defined[dag_id]} defines the DAG {dag_id} already; rename or remove one of the two"
+        elif dag_id:
+            self._defined[dag_id] = place
+        if self._only not in (None, dag_id):
+            return
+        if self._refuse(place, [problem] if problem else _too_long(dag_id)) or not warehouse:
+            return
+        settings, problems = combine([self._shared, own], warehouse.layer)
+        for each in problems:
+            if each.place == self._shared.place:
+                self._problems.add(each.place, each.text, f"{warehouse.name} ({file.name}, line {entry.line})")
+            elif each in of_all:
+                self._problems.add(own.place, each.text, warehouse.name)
+            else:  # the entry makes it one
+                self._problems.add(place, each.text)
+        if settings:
+            there = places([self._shared, own, warehouse.layer])
+            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=there, warehouse=warehouse.name)
+
+    def _refuse(self, place: str, problems: list[str], stops: str = "") -> bool:
+        """Whether there are problems, which are then added."""
+        for text in problems:
+            self._problems.add(place, text, stops)
+        return bool(problems)
+
+
+def _too_long(dag_id: str) -> list[str]:
+    if len(dag_id) <= LONGEST_ID:
+        return []
+    return [f"the id of its DAG, {dag_id}, has {len(dag_id)} characters; valid: at most {LONGEST_ID}: shorten the name"]
 
 
 def main(folder: Path) -> int:

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold
+from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern
 from redshift_auth_alert.settings.wording import Valid, did_you_mean
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
@@ -60,6 +60,8 @@ def _not_of_aws(value: str) -> str:
 
 def _instant(value: object) -> object:
     if isinstance(value, str):
+        if "\0" in value:  # where Python would stop reading
+            raise ValueError("not a time")
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
@@ -82,12 +84,14 @@ def _start(value: object) -> object:
     return _instant(value)
 
 
-GroupColumn = Literal["remote_host", "user_name", "database_name"]
+GroupColumn = Literal["remote_host", "user_name", "database_name", "warehouse"]
 Count = Literal["failures", "distinct user_name", "distinct remote_host", "distinct database_name"]
 ClusterLog = Literal["stl_connection_log", "sys_connection_log"]
-SourceName = Literal["stl_connection_log", "sys_connection_log", "audit_log_s3", "cloudtrail", "auto"]
+SourceName = Literal[
+    "stl_connection_log", "sys_connection_log", "audit_log_s3", "sys_connection_log_s3", "cloudtrail", "auto"
+]
 WhenUnseen = Literal["fail", "warn"]
-MessageFormat = Literal["text", "json", "chat"]
+MessageFormat = Literal["text", "json", "chat", "ocsf"]
 
 Columns = Annotated[tuple[GroupColumn, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
 IgnoreList = Annotated[
@@ -97,6 +101,13 @@ OwnThresholds = Annotated[
     tuple[OwnThreshold, ...],
     Field(strict=False, max_length=20),
     Valid("a list of up to 20 entries, see 'Own thresholds'"),
+]
+UserNames = Annotated[
+    tuple[Pattern, ...],
+    Field(strict=False, max_length=100),
+    Valid(
+        "a list of up to 100 patterns of 1 to 127 characters; * matches any text, ? one character, [abc] one of these"
+    ),
 ]
 Environment = Annotated[str, Field(pattern=r"^[ -~]{1,40}$"), Valid("1 to 40 printable ASCII characters")]
 ConnectionId = Annotated[
@@ -108,6 +119,23 @@ ParameterName = Annotated[
     Valid("the name of an SSM parameter such as /redshift/user, in the environment's account and region"),
 ]
 Cluster = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$"), Valid("the identifier of a cluster or workgroup")]
+# Both reach SQL in double quotes.
+Catalog = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,100}(/[A-Za-z0-9_-]{1,100})?$"),
+    Valid("the name of a data catalog in Athena, such as s3tablescatalog/aws-redshift"),
+]
+TableNamespace = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,255}$"),
+    Valid("1 to 255 letters, digits, '_' and '-', such as 123456789012_sys"),
+]
+Warehouse = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$"), Valid("1 to 64 letters, digits, '_', '.' and '-'")]
+WarehouseNames = Annotated[
+    tuple[Cluster, ...],
+    Field(strict=False, max_length=5_000),
+    Valid("a list of up to 5,000 identifiers of clusters and workgroups"),
+]
 Namespace = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails
@@ -113,28 +113,33 @@ def _with_valid(problem: str, valid: str) -> str:
     return f"{problem}{'' if problem.endswith('?') else ';'} {valid}"
 
 
-def unknown_settings(
-    given: Iterable[object], known: Iterable[str], elsewhere: Container[object], place: str
-) -> list[str]:
-    """Return a problem for each name in ``given`` that is not in ``known``; ``elsewhere`` are names of ``place``."""
+def unknown_settings(given: Iterable[object], known: Iterable[str], elsewhere: Mapping[str, str]) -> list[str]:
+    """Return a problem for each name in ``given`` that is not in ``known``; ``elsewhere`` says where others belong."""
     known = list(known)
     valid = f"valid here: {', '.join(known)}"
     return [
-        f"{name} can be set {place} only; {valid}"
-        if name in elsewhere
+        f"{name} can be set {elsewhere[name]} only; {valid}"
+        if isinstance(name, str) and name in elsewhere
         else _with_valid(f"unknown setting {written(name)}{did_you_mean(name, known)}", valid)
         for name in given
         if name not in known
     ]
 
 
-def validated(model: type[T], values: dict[str, Any], where: str) -> T:
+def validated(model: type[T], values: Mapping[str, Any], where: str) -> T:
     """Return ``values`` as ``model``. Raises SettingsError that names ``where`` and every invalid value."""
+    valid, problems = examined(model, values)
+    refuse(where, [problem for _, problem in problems])
+    return cast(T, valid)
+
+
+def examined(model: type[T], values: Mapping[str, Any]) -> tuple[T | None, list[tuple[str, str]]]:
+    """Return ``values`` as ``model``; None where one is invalid, and for each of these its setting and problem."""
     try:
-        return model.model_validate(values)
+        return model.model_validate(values), []
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(each, schemas(model)) for each in error.errors())
-        raise _refusal(where, problems) from error
+        found = [(str(each["loc"][0]), _problem(each, schemas(model))) for each in error.errors()]
+        return None, list(dict.fromkeys(found))
 
 
 def _problem(error: ErrorDetails, fields: Schemas) -> str:
@@ -156,8 +161,4 @@ def _problem(error: ErrorDetails, fields: Schemas) -> str:
 def refuse(where: str, problems: list[str]) -> None:
     """Raise SettingsError where there are problems."""
     if problems:
-        raise _refusal(where, problems)
-
-
-def _refusal(where: str, problems: Iterable[str]) -> SettingsError:
-    return SettingsError(f"{where}: " + "; and ".join(problems))
+        raise SettingsError(f"{where}: " + "; and ".join(problems))

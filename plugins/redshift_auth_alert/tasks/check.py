@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from redshift_auth_alert.detection.candidates import Candidates
@@ -11,10 +11,14 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Verdict
 from redshift_auth_alert.detection.verdict import judge
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.alert import build_alert
-from redshift_auth_alert.message.compose import compose_alert, compose_document
+from redshift_auth_alert.message.alert import Message, build_alert
+from redshift_auth_alert.message.compose import compose_alert, compose_document, compose_setup_report
+from redshift_auth_alert.message.setup import Check, build_setup_report
+from redshift_auth_alert.message.summary import summarise
 from redshift_auth_alert.tasks.metrics import measures, write_metrics
-from redshift_auth_alert.tasks.operators import EVALUATED
+from redshift_auth_alert.tasks.operators import EVALUATED, UNSEEN
+from redshift_auth_alert.tasks.origin import with_origin
+from redshift_auth_alert.tasks.record import taken_record
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 log = logging.getLogger(__name__)
@@ -23,32 +27,73 @@ log = logging.getLogger(__name__)
 def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
     """Return the id of the task to follow: ``publish_alert`` or ``no_alert``.
 
-    Pushes each part of the message by its name, and ``document``, the same for programs. Raises
-    AirflowFailException where the log does not show the interval, unless the monitor says ``when_unseen: warn``.
+    Pushes ``summary`` of every run, and where any group breached, ``document``. Where there is something to report,
+    each part of the message by its name. Raises AirflowFailException where the log does not show the interval, unless
+    the monitor says ``when_unseen: warn``. Where it does not show some warehouses of a fleet, breaches at the others
+    are published first: then the reason is pushed as UNSEEN, for ``require_coverage`` to raise.
     """
-    verdict = judge(found, run)
+    verdict, run = judge(found, run), with_origin(run)
     coverage = verdict.coverage
-    if coverage.verdict == "unseen" and run.settings.when_unseen == "fail":
-        raise AirflowFailException(f"the interval is unseen: {coverage.reason}")
+    ti.xcom_push(key="summary", value=summarise(verdict, run))
+    unseen = coverage.not_evaluated
+    fails = unseen if run.settings.when_unseen == "fail" else ""
+    if fails and (coverage.verdict == "unseen" or not verdict.names_groups):
+        raise AirflowFailException(fails)
     _log(verdict, run)
     metrics = None if coverage.verdict == "unseen" else measures(verdict)
-    if metrics and not run.settings.dry_run:
-        ti.xcom_push(key=EVALUATED, value=True)
-    if not verdict.says_something:
+    if unseen:  # leaves the record of failures, and what says that all was evaluated, as they are
+        branch = _conclude(verdict, run, metrics, ti, evaluated=False)
+        if fails and run.settings.dry_run:
+            raise AirflowFailException(fails)
+        ti.xcom_push(key=UNSEEN, value=fails)
+        return branch
+    if run.settings.dry_run:
+        return _conclude(verdict, run, metrics, ti)
+    ti.xcom_push(key=EVALUATED, value=run.interval.end.isoformat())
+    with taken_record(run) as missing:
+        return _conclude(verdict, replace(run, missing=missing), metrics, ti)
+
+
+def _conclude(
+    verdict: Verdict, run: Evaluation, metrics: dict[str, int] | None, ti: Any, *, evaluated: bool = True
+) -> str:
+    """Keep the message for ``publish_alert``, where there is something to report."""
+    says_something = verdict.says_something or run.missing
+    alert = build_alert(verdict, run)
+    if says_something or verdict.breaches:
+        ti.xcom_push(key="document", value=compose_document(alert))
+    if not says_something:
         if metrics:
-            write_metrics(metrics, run)
+            write_metrics(metrics, run, evaluated=evaluated)
         return "no_alert"
 
-    alert = build_alert(verdict, run)
     message = compose_alert(alert)
     if run.settings.dry_run:
         log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
         return "no_alert"
-    for part, value in asdict(message).items():
-        ti.xcom_push(key=part, value=value)
-    ti.xcom_push(key="document", value=compose_document(alert))
+    _push(message, ti)
     ti.xcom_push(key="metrics", value=metrics)  # written once the alert is published
     return "publish_alert"
+
+
+def report_setup(checks: list[Check], run: Evaluation, ti: Any) -> str:
+    """Return the id of the task to follow a check of the set-up, whose message is always one for ``publish_alert``.
+
+    A dry run logs the message instead.
+    """
+    topic = "a dry run publishes nothing" if run.settings.dry_run else "this message has come through it"
+    checks = [*checks, Check("topic", "not checked" if run.settings.dry_run else "ok", topic)]
+    message = compose_setup_report(build_setup_report(checks, with_origin(run)))
+    if run.settings.dry_run:
+        log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
+        return "no_alert"
+    _push(message, ti)
+    return "publish_alert"
+
+
+def _push(message: Message, ti: Any) -> None:
+    for part, value in asdict(message).items():
+        ti.xcom_push(key=part, value=value)
 
 
 def _log(verdict: Verdict, run: Evaluation) -> None:

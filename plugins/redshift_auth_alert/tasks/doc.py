@@ -18,6 +18,7 @@ One run evaluates one interval:
 | `query_auth_failures` | measures the connection log with one SQL statement |
 | `check_threshold` | judges what was found, and chooses the branch |
 | `publish_alert` | publishes the alert to the topic |
+| `require_coverage` | fails where an alert was published, but the log did not show all warehouses |
 | `no_alert` | marks a run that had nothing to report |
 | `report_failure` | reports to the topic which of them failed and why, then fails too |
 

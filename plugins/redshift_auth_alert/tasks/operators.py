@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Table = dict[str, list[Any]]
-# Keys of XCom: why a task failed, and that an interval was evaluated and its breaches go to the topic.
-REASON, EVALUATED = "reason", "evaluated"
+# Keys of XCom: why a task failed; that an interval was evaluated and its breaches go to the topic; and which warehouses
+# of a fleet were not evaluated, while the breaches at the others go to the topic.
+REASON, EVALUATED, UNSEEN = "reason", "evaluated", "unseen"
 
 
 class RedshiftSQLOperator(SQLExecuteQueryOperator):
     """Runs one statement and returns ``{"columns": [name, ...], "rows": [[value, ...], ...]}``, times as ISO 8601 text.
 
     The connection's type picks the hook; it must be one of ``connection_types``, comma-separated, where given. One of
-    type redshift signs in with ``sign_in``, see SignInHook. Errors say what to fix; those that a retry cannot fix fail
-    at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails the task where it is more than
-    ``max_scanned_gb``. ``validate(context)`` may refuse the run with an AlertError before anything is rendered or
-    queried, and ``into_xcom(table, context)`` turns the table into what the task returns.
+    type redshift or postgres signs in with ``sign_in``, see ``choose_hook``. Errors say what to fix; those that a retry
+    cannot fix fail at once. What Athena scanned is logged, pushed as ``scanned_bytes``, and fails the task where it is
+    more than ``max_scanned_gb``. ``validate(context)`` may refuse the run with an AlertError before anything is
+    rendered or queried, and ``into_xcom(table, context)`` turns the table into what the task returns. Where
+    ``instead(context, open_hook)`` returns anything, the task returns that, and the statement is not run.
     """
 
     template_fields: Sequence[str] = (
@@ -49,9 +51,10 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         *,
         connection_types: str = "",
         max_scanned_gb: str = "",
-        sign_in: Mapping[str, str | None] | None = None,
+        sign_in: Mapping[str, Any] | None = None,
         validate: Callable[[Context], object] | None = None,
         into_xcom: Callable[[Table, Context], Any] | None = None,
+        instead: Callable[[Context, Callable[[str], Any]], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(handler=fetch_table, split_statements=False, **kwargs)
@@ -60,6 +63,7 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         self.sign_in = dict(sign_in or {})
         self.validate = validate
         self.into_xcom = into_xcom
+        self.instead = instead
         self._queries: list[str] = []
         self._hook: Any = None
         self._refusal: AlertError | None = None
@@ -82,6 +86,8 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         with kept_reason(context):
             if self._refusal:
                 raise AirflowFailException(str(self._refusal))
+            if self.instead and (other := self.instead(context, self._open_hook)) is not None:
+                return other
             return self._query(context)
 
     def _query(self, context: Context) -> Any:
@@ -101,9 +107,12 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
 
     def get_db_hook(self) -> Any:
         """Return the connection's hook."""
+        return self._open_hook(str(self.conn_id))
+
+    def _open_hook(self, conn_id: str) -> Any:
         from redshift_auth_alert.tasks.sign_in import choose_hook  # the drivers, which only its task should load
 
-        self._hook = choose_hook(str(self.conn_id), self._queries, **self.sign_in)
+        self._hook = choose_hook(conn_id, self._queries, **self.sign_in)
         return self._hook
 
     def on_kill(self) -> None:
@@ -119,29 +128,38 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
             raise AirflowFailException(
                 f"Athena scanned {scanned / 1e9:,.1f} GB for this run, more than max_scanned_gb allows "
                 f"({self.max_scanned_gb}; query {queries}): ask for a shorter interval, or raise max_scanned_gb. "
-                "A limit of the Athena workgroup stops such a query before it costs"
+                "A limit of the Athena workgroup cancels such a query, and caps what it costs"
             )
 
 
+class Report(NamedTuple):
+    """What is to be published, and what to do once it is."""
+
+    topic: str
+    message: Message
+    keep: Callable[[], None]
+
+
 class ReportFailureOperator(SnsPublishOperator):
-    """Publishes what ``compose(context)`` returns, a topic and a message, and then fails, so that the run stays failed.
+    """Publishes what ``compose(context)`` returns, and then fails, so that the run stays failed.
 
     A task of its own, because a callback dies with the process of the task that failed. Skipped where ``compose``
     returns None.
     """
 
-    def __init__(self, *, compose: Callable[[Context], tuple[str, Message] | None], **kwargs: Any) -> None:
+    def __init__(self, *, compose: Callable[[Context], Report | None], **kwargs: Any) -> None:
         super().__init__(target_arn="", message="", trigger_rule="one_failed", **kwargs)
         self.compose = compose
 
     def execute(self, context: Context) -> None:
         """Publish; raise AirflowFailException once the topic has taken the message."""
-        composed = self.compose(context)
-        if composed is None:
+        report = self.compose(context)
+        if report is None:
             raise AirflowSkipException("a dry run reports nothing")
-        self.target_arn, message = composed
+        self.target_arn, message = report.topic, report.message
         self.subject, self.message, self.message_attributes = message.subject, message.body, dict(message.attributes)
         super().execute(context)
+        report.keep()
         raise AirflowFailException("the failure is reported; this task fails so that the run stays failed")
 
 
@@ -157,8 +175,8 @@ def kept_reason(context: Context) -> Iterator[None]:
 
 
 def fetch_table(cursor: Any) -> Table:
-    """Fetch all rows as JSON-ready values beside the names of their columns."""
-    columns = [column[0] for column in cursor.description]
+    """Fetch all rows as JSON-ready values beside the names of their columns, which Redshift may give in capitals."""
+    columns = [column[0].lower() for column in cursor.description]
     return {"columns": columns, "rows": [[_plain(value) for value in row] for row in cursor.fetchall()]}
 
 

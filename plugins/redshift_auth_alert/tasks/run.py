@@ -3,58 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
+from airflow.exceptions import AirflowException
 from airflow.sdk import Asset, Context, Param
+from croniter import croniter
 from jinja2 import pass_context
 
 from redshift_auth_alert.detection.candidates import Candidates, read_candidates
+from redshift_auth_alert.detection.coverage import judge_coverage
 from redshift_auth_alert.detection.evaluation import Evaluation, evaluate_run, run_type_of
+from redshift_auth_alert.detection.interval import IntervalError
 from redshift_auth_alert.detection.verdict import fit_budget
+from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings import form
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.settings.model import RunSettings, Settings
 from redshift_auth_alert.settings.monitors import Monitor
-from redshift_auth_alert.tasks.operators import EVALUATED, REASON, kept_reason
+from redshift_auth_alert.tasks.operators import EVALUATED, REASON, UNSEEN, Report, kept_reason
+from redshift_auth_alert.tasks.record import cause_of, load_record
+from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 
-if TYPE_CHECKING:
-    from redshift_auth_alert.message.alert import Message
+# A failure of these is reported; in the order in which they run.
+REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert", "require_coverage")
 
-# The tasks whose failure is reported, in the order in which they run.
-REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert")
-
-# Airflow checks each field's schema against its meta-schema at every import; the flat one takes a quarter of the time.
+# Airflow checks each field's schema against its meta-schema for every run; the flat one takes a third of the time.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
 def params(settings: Settings) -> dict[str, Param]:
     """Return the fields of the trigger form as Airflow's Params."""
-    return {name: Param(**{"$schema": _DRAFT}, **field) for name, field in form.fields(settings).items()}
+    return {name: _param(name, value) for name, value in form.values(settings).items()}
+
+
+# Warehouses of one monitor file differ in little, so their DAGs share most fields; Airflow copies what it changes.
+@lru_cache(maxsize=4096)
+def _param(name: str, value: Any) -> Param:
+    return Param(**{"$schema": _DRAFT}, **form.field_of(name, value))
 
 
 class Run:
     """The runs of one monitor. Each method takes Airflow's context of the run at hand."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, include: Path) -> None:
         self._monitor = monitor
+        self._include = include
 
     def evaluation(self, context: Mapping[str, Any]) -> Evaluation:
-        """Return what this run evaluates. Raises AlertError where its overrides are invalid."""
+        """Return what this run evaluates. Raises AlertError where its overrides are invalid, or it is skipped."""
         dag_run = context["dag_run"]
+        run = evaluate_run(self._monitor, dag_run)
+        if run.skipped:
+            raise IntervalError(
+                f"nothing ran in time for these intervals, and max_catchup_hours ({run.settings.max_catchup_hours}) "
+                "evaluates only what was missed since then"
+            )
         # When it started decides what the log still keeps, for a backfill of long ago too. Clearing a run renews it.
-        return evaluate_run(self._monitor, dag_run).with_source(dag_run.start_date or dag_run.run_after)
+        return run.with_source(dag_run.start_date or dag_run.run_after)
 
     def candidates(self, table: dict[str, list[Any]], context: Mapping[str, Any]) -> Candidates:
-        """Return of the fetched ``table`` what goes to XCom."""
-        run = self._with_predecessor(context)
-        return fit_budget(read_candidates(table, run), run)
+        """Return of the fetched ``table`` what goes to XCom. Raises AirflowException while the log may catch up."""
+        run, ti = self._with_predecessor(context), context["ti"]
+        found = read_candidates(table, run)
+        coverage = judge_coverage(found["log"], run.interval)
+        if coverage.behind and ti.try_number <= ti.max_tries:
+            raise AirflowException(f"{coverage.reason}. The task is retried, as the log may catch up")
+        return fit_budget(found, run)
 
-    def check_threshold(self, found: Candidates, **context: Any) -> str:
-        """Run the check of the ``check_threshold`` task."""
-        from redshift_auth_alert.tasks.check import check_threshold  # boto3, which only its task needs
+    def check_setup(self, context: Mapping[str, Any], open_hook: Callable[[str], Any]) -> list[dict[str, str]] | None:
+        """Return what the checks of the set-up found, where the run asks for them instead of an evaluation."""
+        run = self.evaluation(context)
+        if not run.settings.check_only:
+            return None
+        from redshift_auth_alert.tasks.check_warehouse import check_sources
+        from redshift_auth_alert.tasks.metrics import check_metrics  # boto3, which only its task needs
+
+        now = context["dag_run"].start_date or context["dag_run"].run_after
+        return [asdict(check) for check in (*check_sources(run, now, self._include, open_hook), *check_metrics(run))]
+
+    def check_threshold(self, found: Any, **context: Any) -> str:
+        """Run the check of the ``check_threshold`` task on the Candidates, or report what the checks found."""
+        from redshift_auth_alert.tasks.check import check_threshold, report_setup  # as above
 
         with kept_reason(context):
+            run = self.evaluation(context)
+            if run.settings.check_only:
+                return report_setup([Check(**check) for check in found], run, context["ti"])
             return check_threshold(found, self._with_predecessor(context), context["ti"])
 
     def _with_predecessor(self, context: Mapping[str, Any]) -> Evaluation:
@@ -66,10 +104,14 @@ class Run:
         run, ti = self.evaluation(context), context["ti"]
         if run.reminder_due:  # nothing is held back, so nobody has to ask
             return run
-        before = ti.get_previous_dagrun()
-        adjoins = before is not None and before.data_interval_end == run.interval.start and before.state == "success"
-        record = ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before.run_id) if adjoins else None
-        return replace(run, before_reported=bool(record))
+        start = croniter(run.settings.schedule, run.interval.start).get_prev(datetime)
+        runs = ti.get_task_states(dag_id=ti.dag_id, task_ids=["check_threshold"], logical_dates=[start])
+        before_reported = any(
+            ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before) == run.interval.start.isoformat()
+            and ti.get_dagrun_state(dag_id=ti.dag_id, run_id=before) == "success"
+            for before in runs
+        )
+        return replace(run, before_reported=before_reported)
 
     @property
     def breaches(self) -> Asset:
@@ -80,36 +122,60 @@ class Run:
         """Give the event the alert as data, and write the metrics."""
         from redshift_auth_alert.tasks.metrics import write_metrics  # as above
 
+        if self._settings(context).check_only:
+            raise AirflowSkipException("published; then skipped, as a test is no event of the asset")
         pull = context["ti"].xcom_pull
         context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
         if found := pull(task_ids="check_threshold", key="metrics"):
-            write_metrics(found, self.evaluation(context))
+            evaluated = pull(task_ids="check_threshold", key=UNSEEN) is None
+            write_metrics(found, self.evaluation(context), evaluated=evaluated)
 
-    def failure(self, context: Context) -> tuple[str, Message] | None:
-        """Return the topic and the message that says which task failed and why; None for a dry run."""
+    def require_coverage(self, **context: Any) -> None:
+        """Fail a run that has published what it found while some warehouses of its fleet were unseen."""
+        with kept_reason(context):
+            if reason := context["ti"].xcom_pull(task_ids="check_threshold", key=UNSEEN):
+                raise AirflowFailException(reason)
+
+    def failure(self, context: Context) -> Report | None:
+        """Return what is to be reported: which task failed and why; None for a dry run.
+
+        Raises AirflowFailException where the same cause was reported within the hour.
+        """
         from redshift_auth_alert.message.compose import compose_failure
         from redshift_auth_alert.message.failure import build_failure
         from redshift_auth_alert.tasks.metrics import write_failed
+        from redshift_auth_alert.tasks.origin import run_url, warehouse_name
 
         conf, settings = context["dag_run"].conf or {}, self._settings(context)
         if settings.dry_run or conf.get("dry_run") is True:
             return None
-        try:
-            run = evaluate_run(self._monitor, context["dag_run"])
-        except AlertError:
-            run = None
-        ti = context["ti"]
-        write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
-        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(REPORTED_TASKS), run_ids=[ti.run_id])
-        states = states.get(ti.run_id, {})
-        failed = next((task for task in REPORTED_TASKS if states.get(task) == "failed"), REPORTED_TASKS[0])
-        reason = ti.xcom_pull(task_ids=failed, key=REASON) or (
-            f"{failed} ended without a reason: it was killed, took too long, or could not publish. Its log in Airflow "
-            "says more"
-        )
-        failure = build_failure(self._monitor, run, ti.run_id, failed, reason)
+        if not settings.check_only:
+            write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
         topic = context["task"].render_template(settings.sns_topic_arn, context)
-        return topic, compose_failure(failure, settings.message_format)
+        run, (task, reason) = self._run_or_none(context), _failed(context["ti"])
+        record = load_record(run) if run else None
+        if run and record:
+            record = record.failed(cause_of(task, reason, topic), run.interval)
+        missing = record.missing if record else None
+        run_id = context["ti"].run_id
+        failure = build_failure(
+            self._monitor,
+            run,
+            run_id,
+            task,
+            reason,
+            missing=missing,
+            warehouse=warehouse_name(settings),
+            run_url=run_url(self._monitor.dag_id, run_id),
+        )
+        message = compose_failure(failure, settings.message_format)
+        return Report(topic, message, keep=record.save if record else lambda: None)
+
+    def _run_or_none(self, context: Context) -> Evaluation | None:
+        try:
+            return evaluate_run(self._monitor, context["dag_run"])
+        except AlertError:
+            return None
 
     @property
     def macros(self) -> dict[str, Callable[..., Any]]:
@@ -133,3 +199,14 @@ class Run:
             return self._monitor.settings.for_run(context["dag_run"].conf)
         except AlertError:
             return self._monitor.settings.for_run(None)
+
+
+def _failed(ti: Any) -> tuple[str, str]:
+    """Return the task that failed, and why."""
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(REPORTED_TASKS), run_ids=[ti.run_id])
+    states = states.get(ti.run_id, {})
+    failed = next((task for task in REPORTED_TASKS if states.get(task) == "failed"), REPORTED_TASKS[0])
+    return failed, ti.xcom_pull(task_ids=failed, key=REASON) or (
+        f"{failed} ended without a reason: it was killed, took too long, or could not publish. Its log in Airflow says "
+        "more"
+    )

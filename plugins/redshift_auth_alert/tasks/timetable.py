@@ -1,24 +1,28 @@
-"""The timetable: cron intervals whose runs start after a settle delay, with a bounded catch-up."""
+"""The timetable: cron intervals, run after a settle delay, with a bounded catch-up."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.timetables.base import DataInterval
+from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from redshift_auth_alert.detection.interval import SKIPPED_MARK
+
 if TYPE_CHECKING:
-    from airflow.timetables.base import DagRunInfo, TimeRestriction
+    from airflow.timetables.base import TimeRestriction
 
 
 class SettledIntervalTimetable(CronDataIntervalTimetable):
     """Runs each interval between two cron ticks (UTC) once its log rows have settled.
 
     With ``*/30 * * * *`` and a settle delay of 5 minutes, [14:00, 14:30) runs at 14:35. After an outage from 14:10 to
-    20:00 with a catch-up of 4 hours, the first run is the interval that was due at or after 16:00: [15:30, 16:00),
-    due 16:05. The newest interval that is due runs however short the catch-up is.
+    20:00 with a catch-up of 4 hours, the first that is caught up is the interval that was due at or after 16:00:
+    [15:30, 16:00), due 16:05. Before it, one run stands for [14:00, 15:30), which is skipped, so that it is reported.
+    The newest interval that is due runs however short the catch-up is.
 
     The DAG must say ``catchup=False``. Airflow then asks the timetable with ``restriction.catchup`` false for the
     automatic schedule alone, while a backfill always asks with it true: so the bound holds for the former only.
@@ -33,10 +37,13 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Return the next interval, to be run ``settle`` after its end."""
+        """Return the next interval, to be run ``settle`` after its end, or what is skipped before it."""
         if not restriction.catchup:
             bound = self._oldest_caught_up(_now())
             earliest = bound if restriction.earliest is None else max(bound, restriction.earliest)
+            if last_automated_data_interval and last_automated_data_interval.end < bound == earliest:
+                skipped = DagRunInfo.interval(last_automated_data_interval.end + SKIPPED_MARK, bound)
+                return skipped._replace(run_after=bound + self._settle)
             restriction = restriction._replace(earliest=earliest, catchup=True)
         info = super().next_dagrun_info(
             last_automated_data_interval=last_automated_data_interval, restriction=restriction
@@ -71,9 +78,19 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> SettledIntervalTimetable:
         """Rebuild the timetable from ``serialize``'s result."""
-        return cls(
+        return settled_timetable(
             data["cron"], **{name: timedelta(seconds=data[name]) for name in ("settle", "max_catchup", "window")}
         )
+
+
+# Airflow rebuilds a DAG's timetable about 17 times to write the DAG to its database, and each new one puts its cron
+# expression into words, which takes longer than all else. So DAGs with the same times share one timetable.
+@lru_cache(maxsize=1024)
+def settled_timetable(
+    cron: str, *, settle: timedelta, max_catchup: timedelta, window: timedelta
+) -> SettledIntervalTimetable:
+    """Return the timetable of these times."""
+    return SettledIntervalTimetable(cron, settle=settle, max_catchup=max_catchup, window=window)
 
 
 def _now() -> pendulum.DateTime:

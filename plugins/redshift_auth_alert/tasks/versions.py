@@ -12,4 +12,9 @@ except ImportError:  # before 3.1
 # What PyAthena 3.17, of Airflow 3.0.6, raises for a connection that names no place for results: later ones have a type.
 INCOMPLETE_CONNECTION: type[Exception] = AssertionError
 
-__all__ = ["INCOMPLETE_CONNECTION", "AirflowFailException", "AirflowSkipException", "BaseHook"]
+__all__ = ["INCOMPLETE_CONNECTION", "AirflowFailException", "AirflowSkipException", "BaseHook", "has_tabs"]
+
+
+def has_tabs(plugin: type) -> bool:
+    """Return whether Airflow, whose class of plugins this is, takes pages for tabs: from 3.1."""
+    return hasattr(plugin, "external_views")

@@ -1,0 +1,11 @@
+-- Who was tried: the group's failures per user, in the interval and since when at all.
+attempts AS (
+    SELECT
+        {{ group() }},
+        login_name,
+        MIN(occurred_at) AS first_tried_at,
+        SUM(CASE WHEN occurred_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
+        SUM(CASE WHEN occurred_at >= {{ start }} THEN own ELSE 0 END) AS own_failures
+    FROM {{ failed }}
+    GROUP BY {{ group() }}, login_name
+)

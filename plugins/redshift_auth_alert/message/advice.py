@@ -1,0 +1,150 @@
+"""What to do about a group, in at most two lines: a command to paste, or where to look. docs/runbook.md says more.
+
+A command names a user only where every client that it may be pasted into reads the name as one name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.findings import Breach, Details
+from redshift_auth_alert.message.patterns import Likeness, likeness
+
+RUNBOOK = "docs/runbook.md"
+# Printable ASCII without what some client expands, escapes or takes for an end: $ { } \ ` ; and comments. The log cuts
+# names at 50 bytes, so one of that length may be another user's.
+_SAFE = re.compile(r"""(?!.*(--|  ))[A-Za-z0-9_.@+:/='"-]([A-Za-z0-9_.@+:/='" -]{0,47}[A-Za-z0-9_.@+:/='"-])?""")
+# How the log begins the name of a user that signed in by IAM. The user has another name.
+_FEDERATED = re.compile(r"iam[ar]?:", re.IGNORECASE)
+_QUOTED = 60  # columns that a quoted name may take
+
+Line = tuple[str, ...]  # words, none of which may be broken: a quoted name is one
+
+
+class Advice(NamedTuple):
+    """At most two lines, and the runbook's heading that says more."""
+
+    lines: tuple[Line, ...]
+    anchor: str
+
+    @property
+    def runbook(self) -> str:
+        """Where the runbook says more."""
+        return f"{RUNBOOK}#{self.anchor}"
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines as text."""
+        return [" ".join(line) for line in self.lines]
+
+
+class Case(NamedTuple):
+    """What to do where it ``holds``; ``says`` may name the ``address`` to close. Locked users are unlocked on top."""
+
+    anchor: str
+    says: str
+    holds: Callable[[Breach, Details, Likeness], object]
+
+
+# The first that holds counts. Who got in comes before all of them.
+CASES = (
+    Case(
+        "own-sign-ins",
+        "correct the user or the password of this monitor's connection",
+        lambda _breach, _details, looks: looks.name == "own",
+    ),
+    Case(
+        "admin-tried",
+        "close {address} now: an admin was tried",
+        lambda breach, _details, _looks: breach.admin,
+    ),
+    Case(
+        "old-password",
+        "correct the password in the job on that host",
+        lambda _breach, _details, looks: looks.name == "job",
+    ),
+    Case(
+        "locked-out",
+        "close {address} first",
+        lambda _breach, details, _looks: any(user.may_be_locked_out for user in details.top_users),
+    ),
+    Case(
+        "shared-address",
+        "others sign in from there: find out who before you close it",
+        lambda _breach, details, _looks: details.first_login,
+    ),
+    Case(
+        "stranger",
+        "close {address}, unless you know the host: it is a stranger",
+        lambda breach, _details, _looks: breach.stranger,
+    ),
+    Case(
+        "old-password",
+        "look for a job on that host; if there is none, close {address}",
+        lambda _breach, _details, looks: looks.name == "drip",
+    ),
+    Case(
+        "alert",
+        "find out who it is, or close {address}",
+        lambda _breach, _details, _looks: True,
+    ),
+)
+
+
+def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
+    """Return what to do first about a breach; None for one that is over."""
+    looks = likeness(breach, details)
+    if looks is None:
+        return None
+    if details.got_in:
+        return Advice(_lock(details.got_in.user, run), "got-in")
+    case = next(each for each in CASES if each.holds(breach, details, looks))
+    if "remote_host" in breach.group:
+        address = "the address"
+    else:
+        address = "the addresses that try this user" if "user_name" in breach.group else "the addresses that try it"
+    says = case.says.format(address=address)
+    locked = [user.name for user in details.top_users if user.may_be_locked_out]
+    if not locked:
+        return Advice((_words(says),), case.anchor)
+    what, command = _unlock(locked)
+    return Advice((_words(f"{says}; then {what}:"), command), case.anchor)
+
+
+def quoted(name: str, quote: str) -> str:
+    """Write ``name`` in quotes for Redshift; '' where it is not safe to paste."""
+    if not _SAFE.fullmatch(name) or _FEDERATED.match(name):
+        return ""
+    written = f"{quote}{name.replace(quote, 2 * quote)}{quote}"
+    return written if len(written) <= _QUOTED else ""
+
+
+def _lock(user: str, run: Evaluation) -> tuple[Line, ...]:
+    """Lock the user and end its sessions. A lock may not stop sign-ins by IAM, so none is named for these."""
+    identifier, literal = quoted(user, '"'), quoted(user, "'")
+    if not run.source.locks_out or _FEDERATED.match(user):
+        return (_words("in IAM, take away its right to sign in; then end its sessions"),)
+    if not (identifier and literal):
+        return (_words("lock this user by hand: its name is not safe to paste"),)
+    if run.source.fleet or "sys_connection_log" in (
+        run.settings.source,
+        run.settings.auto_recent,
+    ):  # there may be no stv_sessions
+        sessions = _words("then end its sessions, by the statements in the runbook")
+    else:
+        sessions = *_words("SELECT pg_terminate_backend(process) FROM stv_sessions WHERE user_name ="), f"{literal};"
+    return ("ALTER", "USER", identifier, "NOLOGIN;"), sessions
+
+
+def _unlock(names: list[str]) -> tuple[str, Line]:
+    """Say how to unlock the user; with several, or one that is not safe to paste, how to list them."""
+    if len(names) == 1 and (identifier := quoted(names[0], '"')):
+        return "unlock", ("ALTER", "USER", identifier, "LOGIN", "PASSWORD", "'PASSWORD';")
+    return "see who is locked", ("SHOW", "USER", "LOCKOUT;")
+
+
+def _words(sentence: str) -> Line:
+    return tuple(sentence.split())

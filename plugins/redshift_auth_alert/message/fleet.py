@@ -1,0 +1,30 @@
+"""Words for a log that holds many warehouses: at which of them a group failed and signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from redshift_auth_alert.detection.findings import Breach, Details, Login
+from redshift_auth_alert.message.words import shown
+
+
+def where_failed(details: Details, write: Callable[[str], str] = shown) -> str:
+    """Say at which warehouses a group failed, each by ``write``, most failures first; '' where the log holds one."""
+    if not details.warehouses:
+        return ""
+    named = ", ".join(write(each.warehouse) for each in details.top_warehouses)
+    more = details.warehouses - len(details.top_warehouses)
+    count = f"{details.warehouses:,} warehouse{'' if details.warehouses == 1 else 's'}"
+    return f"at {count}: {named}" + (f" and {more:,} more" if more else "")
+
+
+def where_signed_in(login: Login, write: Callable[[str], str] = shown) -> str:
+    """Say at which warehouse somebody signed in, to be appended; '' where the log holds one."""
+    return "" if login.warehouse is None else f" at {write(login.warehouse)}"
+
+
+def failed_at(breaches: Sequence[Breach]) -> list[str]:
+    """Return the warehouses at which these groups failed most; none where the log holds one."""
+    of_groups = [breach.group["warehouse"] for breach in breaches if "warehouse" in breach.group]
+    of_details = [each.warehouse for breach in breaches if breach.details for each in breach.details.top_warehouses]
+    return list(dict.fromkeys(of_groups + of_details))

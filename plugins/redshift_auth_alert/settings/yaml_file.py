@@ -1,0 +1,98 @@
+"""Reads a YAML file of settings, and on which lines the entries of one of its lists stand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from redshift_auth_alert.settings.errors import SettingsError
+from redshift_auth_alert.settings.wording import written
+
+_DEEPEST = 50  # settings need 6 levels; the loader in C ends the whole process where many thousands are nested
+_ERRORS = (yaml.YAMLError, ValueError, OverflowError, RecursionError)  # ValueError: as of a date 2026-13-01
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Entry(NamedTuple):
+    """An entry of a list: its line, what it holds, and its ``fault`` where that cannot be read."""
+
+    line: int
+    value: Any
+    fault: str = ""
+
+
+class Content(NamedTuple):
+    """What a file holds, and apart from it the ``entries`` of the list asked for; ``line`` is that of its key."""
+
+    settings: dict[Any, Any]
+    line: int = 0
+    entries: tuple[Entry, ...] = ()
+
+
+class _Loader(_Base):
+    """Reads YAML, and refuses a key that appears twice, of which YAML itself would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise yaml.YAMLError(f"{' and '.join(sorted(twice))} appears twice; keep one")
+        return dict(super().construct_mapping(node, deep))
+
+
+def read_content(file: Path, entries_of: str = "") -> Content:
+    """Return what ``file`` holds, and the entries of its list ``entries_of`` apart: one may be faulty, not the others.
+
+    Raises SettingsError that names the file where it holds no settings.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        _refuse_deep_nesting(text)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        line, entries = _entries(loader, node, entries_of)
+        settings = loader.construct_document(node) if node else None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except _ERRORS as error:
+        raise SettingsError(f"{file}: not valid YAML: {error}") from error
+    if settings is None:
+        raise SettingsError(f"{file}: is empty; write settings as 'name: value' lines")
+    if not isinstance(settings, dict):
+        raise SettingsError(f"{file}: holds {written(settings)}; valid: settings as 'name: value' lines")
+    return Content(settings, line, entries)
+
+
+def _entries(loader: Any, node: yaml.Node | None, name: str) -> tuple[int, tuple[Entry, ...]]:
+    """Return the line of the key ``name`` and its list's entries, which are taken out of ``node``."""
+    if not name or not isinstance(node, yaml.MappingNode):
+        return 0, ()
+    for place, (key, value) in enumerate(node.value):
+        if key.value == name:
+            entries: list[yaml.Node] = value.value if isinstance(value, yaml.SequenceNode) else []
+            if entries:
+                node.value[place] = key, yaml.SequenceNode(value.tag, [])
+            return key.start_mark.line + 1, tuple(_entry(loader, entry) for entry in entries)
+    return 0, ()
+
+
+def _entry(loader: Any, node: yaml.Node) -> Entry:
+    line = node.start_mark.line + 1
+    try:
+        return Entry(line, loader.construct_document(node))
+    except _ERRORS as error:
+        return Entry(line, None, f"not valid YAML: {error}")
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, _Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise yaml.YAMLError(f"it nests more than {_DEEPEST} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1

@@ -1,0 +1,188 @@
+"""What to do about a group: which lines, and which names a command may hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import sqlglot
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from redshift_auth_alert.detection.findings import Known, Login
+from redshift_auth_alert.message.advice import CASES, Advice, advise, quoted
+from tests.conftest import NOON, ROOT, make_run
+from tests.message.findings import MINUTE, OVER, alert, make_breach
+from tests.message.test_patterns import KNOWN, STEADY
+
+LOCKED = (("ann", 9, 9, NOON, False, True), ("bob", 5, 2, NOON))
+ADMIN = (("dba", 9, 9, NOON, True),)
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+
+
+def advice(run: dict[str, Any] | None = None, **facts: Any) -> Advice:
+    """What to do about a group with these facts."""
+    breach = make_breach(**facts)
+    assert breach.details
+    found = advise(breach, breach.details, make_run(**run or {}))
+    assert found
+    return found
+
+
+def got_in(user: str) -> dict[str, Any]:
+    return {"got_in": Login(NOON + 10 * MINUTE, user)}
+
+
+@pytest.mark.parametrize(
+    ("facts", "anchor", "first"),
+    [
+        (got_in("ann") | {"top_users": ADMIN}, "got-in", 'ALTER USER "ann" NOLOGIN;'),
+        ({"own_failures": 14, "stranger": True}, "own-sign-ins", "correct the user or the password of this monitor's "),
+        (STEADY | {"known": KNOWN, "top_users": ADMIN}, "admin-tried", "close the address now"),
+        (STEADY | {"known": KNOWN}, "old-password", "correct the password in the job on that host"),
+        ({"top_users": ADMIN, "stranger": True}, "admin-tried", "close the address now"),
+        ({"top_users": LOCKED, "stranger": True}, "locked-out", "close the address first; then unlock:"),
+        ({"first_login": Login(NOON, "bi")}, "shared-address", "others sign in from there"),
+        ({"stranger": True}, "stranger", "close the address, unless you know the host"),
+        (STEADY, "old-password", "look for a job on that host; if there is none, close the address"),
+        ({"known": KNOWN}, "alert", "find out who it is, or close the address"),
+    ],
+)
+def test_the_case_is(facts: dict[str, Any], anchor: str, first: str) -> None:
+    found = advice(**facts)
+    assert found.anchor == anchor
+    assert found.texts[0].startswith(first)
+
+
+@pytest.mark.parametrize("anchor", sorted({"got-in", *(case.anchor for case in CASES)}))
+def test_the_runbook_has_the_heading(anchor: str) -> None:
+    headings = [line.lstrip("#").strip() for line in RUNBOOK.splitlines() if line.startswith("#")]
+    slugs = [
+        "".join(char for char in each.lower().replace(" ", "-") if char.isalnum() or char == "-") for each in headings
+    ]
+    assert anchor in slugs
+
+
+def test_a_group_that_is_over_needs_nothing() -> None:
+    assert OVER.details
+    assert advise(OVER, OVER.details, make_run()) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "sessions"),
+    [
+        (
+            "stl_connection_log",
+            "SELECT pg_terminate_backend(process) FROM stv_sessions WHERE user_name = 'o''neil';",
+        ),
+        (
+            "sys_connection_log",
+            "then end its sessions, by the statements in the runbook",
+        ),
+    ],
+)
+def test_who_got_in_is_locked_and_its_sessions_end(source: str, sessions: str) -> None:
+    assert advice({"source": source}, **got_in("o'neil")).texts == ['ALTER USER "o\'neil" NOLOGIN;', sessions]
+
+
+def test_a_double_quote_is_doubled_in_an_identifier() -> None:
+    assert advice(**got_in('a"b')).texts[0] == 'ALTER USER "a""b" NOLOGIN;'
+
+
+@pytest.mark.parametrize("user", ["IAM:ann", "IAMA:ann:group", "IAMR:role"])
+def test_a_user_of_iam_loses_its_right_there(user: str) -> None:
+    assert advice(**got_in(user)).texts == ["in IAM, take away its right to sign in; then end its sessions"]
+
+
+def test_a_user_that_cloudtrail_names_loses_its_right_in_iam() -> None:
+    run = {"source": "cloudtrail", "athena_conn_id": "athena"}
+    assert advice(run, **got_in("ann")).texts == ["in IAM, take away its right to sign in; then end its sessions"]
+
+
+@pytest.mark.parametrize(
+    ("users", "unlock"),
+    [
+        (LOCKED, """ALTER USER "ann" LOGIN PASSWORD 'PASSWORD';"""),
+        ((LOCKED[0], ("bob", 9, 9, NOON, False, True)), "SHOW USER LOCKOUT;"),
+        ((("a\\b", 9, 9, NOON, False, True),), "SHOW USER LOCKOUT;"),
+    ],
+    ids=["one", "several", "a name that is not safe to paste"],
+)
+def test_the_locked_user_is_unlocked(users: tuple[Any, ...], unlock: str) -> None:
+    assert advice(top_users=users).texts[1] == unlock
+
+
+def test_a_group_without_a_host_speaks_of_several_addresses() -> None:
+    found = advice(group={"user_name": "ann"}, stranger=True)
+    assert found.texts == ["close the addresses that try this user, unless you know the host: it is a stranger"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "a\nb", "a\rb", "a\tb", "a\x00b", "a\x1bb", "a\\b", "a\u202eb", "a\u200bb", "a\u2028b", "\u0430nn", "a;b",
+        "a$b", "a{b", "a`b", "a--b", "a  b", " a", "x" * 50, "x" * 128, "IAM:ann", "IAMA:a:b", "IAMR:x", '"' * 30,
+    ],
+)  # fmt: skip
+def test_no_command_names(name: str) -> None:
+    assert quoted(name, '"') == ""
+    assert not any(text.endswith(";") for text in advice(**got_in(name)).texts)
+
+
+@pytest.mark.parametrize("name", ["ann", "o'neil", 'a"b', "ann.b@example.com", "etl job", "x" * 49, "a=b", "a/b", "-"])
+def test_a_command_names(name: str) -> None:
+    assert all(text.endswith(";") for text in advice(**got_in(name)).texts)
+
+
+@given(st.text(st.characters(max_codepoint=0x24F), min_size=1, max_size=50) | st.text("a'\"-/*; ", min_size=1))
+@example("'; DROP TABLE x; --")
+@example('" NOLOGIN; DROP USER "x')
+@example("x' OR '1'='1")
+def test_each_command_is_one_statement_that_holds_the_name_as_one_name(name: str) -> None:
+    commands = [text for text in advice(**got_in(name)).texts if text.endswith(";")]
+    tokens = [sqlglot.tokenize(command, read="redshift") for command in commands]
+    assert [[token.text for token in each if token.token_type.name in {"IDENTIFIER", "STRING"}] for each in tokens] in (
+        [],
+        [[name], [name]],
+    )
+    assert [len(sqlglot.parse(command, read="redshift")) for command in commands] == [1] * len(commands)
+
+
+@given(st.text("ab'\"- @/=", min_size=1, max_size=49))
+@example("=" * 41)
+@example("a b" * 13)
+@example("=" * 34 + '"' * 8)
+def test_the_text_never_breaks_a_name(name: str) -> None:
+    body = alert(make_breach(**got_in(name))).body
+    lines = body.partition("    What to do")[2].partition("    Failures")[0].splitlines()
+    identifier, literal = quoted(name, '"'), quoted(name, "'")
+    named = [line for line in lines if identifier and (identifier in line or f"{literal};" in line)]
+    assert len(named) == (2 if identifier and literal else 0)
+
+
+def test_the_chat_leaves_a_command_out_that_it_would_alter() -> None:
+    def steps(user: str) -> str:
+        body = alert(make_breach(**got_in(user)), message_format="chat").body
+        return str(json.loads(body)["content"]["description"]).split("what to do: ")[1]
+
+    assert '`ALTER USER "ann" NOLOGIN;`' in steps("ann")
+    assert steps("@ann") == "(runbook: got-in)"
+
+
+def test_the_chat_gives_advice_on_the_worst_and_names_as_many_groups() -> None:
+    body = alert(*[make_breach()] * 100, message_format="chat").body
+    description = json.loads(body)["content"]["description"]
+    assert 0 < description.count("what to do: ") < description.count("• ")
+
+
+def test_the_json_form_says_what_it_looks_like_and_what_to_do() -> None:
+    breach = json.loads(alert(make_breach(known=Known(1, NOON, Login(NOON, "etl"))), message_format="json").body)[
+        "breaches"
+    ][0]
+    assert {name: breach[name] for name in ("looks_like", "attack_techniques", "what_to_do", "runbook")} == {
+        "looks_like": "guessing 2 users in a burst",
+        "attack_techniques": ["T1110.001"],
+        "what_to_do": ["find out who it is, or close the address"],
+        "runbook": "docs/runbook.md#alert",
+    }

@@ -1,0 +1,135 @@
+"""How often a refused user is tried. Airflow's Variables are a stand-in here; tests/faults has the real ones."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redshift_connector
+
+from redshift_auth_alert.tasks import turn
+from redshift_auth_alert.tasks.lockout import SignInNotTriedError, guarded_sign_in
+from tests.tasks.conftest import Variables
+
+MINUTE = timedelta(minutes=1)
+KEY = "redshift_auth_alert_sign_in_auth_monitor_at_warehouse.example"
+
+
+class Server:
+    """Counts the sign-ins that reach it, and how many at once."""
+
+    def __init__(self, *, refuses: bool) -> None:
+        self.refuses = refuses
+        self.tried = self.at_once = self.most_at_once = 0
+        self._lock = threading.Lock()
+
+    def sign_in(self) -> None:
+        with guarded_sign_in("auth_monitor", "warehouse.example"):
+            with self._lock:
+                self.tried += 1
+                self.at_once += 1
+                self.most_at_once = max(self.most_at_once, self.at_once)
+            threading.Event().wait(0.02)
+            with self._lock:
+                self.at_once -= 1
+            if self.refuses:
+                raise redshift_connector.ProgrammingError({"C": "28P01", "M": "password authentication failed"})
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "_WRITTEN", 0.05)
+
+
+def refused(server: Server) -> str:
+    """Sign in to a server that refuses; return the error's text."""
+    with pytest.raises((redshift_connector.ProgrammingError, SignInNotTriedError)) as error:
+        server.sign_in()
+    return str(error.value)
+
+
+def test_a_refused_user_is_tried_three_times_in_30_minutes() -> None:
+    server = Server(refuses=True)
+    for _ in range(10):
+        refused(server)
+    assert server.tried == 3
+
+
+def test_the_fourth_try_comes_30_minutes_after_the_first_and_the_fifth_a_day_after(clock: Any) -> None:
+    server, tried = Server(refuses=True), []
+    for _ in range(3):
+        refused(server)
+    for moved in (29 * MINUTE, 31 * MINUTE, timedelta(hours=23), timedelta(hours=25)):
+        clock.moved = moved
+        refused(server)
+        tried.append(server.tried)
+    assert tried == [3, 4, 4, 5]
+
+
+def test_it_says_since_when_until_when_and_how_to_try_at_once() -> None:
+    server = Server(refuses=True)
+    for _ in range(3):
+        refused(server)
+    said = refused(server)
+    assert said.startswith("not tried, as it was refused 3 times since 20")
+    assert said.endswith(f"or at once if you delete the Airflow Variable {KEY}")
+
+
+def test_once_the_variable_is_deleted_it_is_tried_at_once(variables: Variables) -> None:
+    server = Server(refuses=True)
+    for _ in range(4):
+        refused(server)
+    variables.delete(KEY)
+    server.refuses = False
+    server.sign_in()
+    assert server.tried == 4
+
+
+def test_a_sign_in_that_succeeds_leaves_nothing_behind(variables: Variables) -> None:
+    server = Server(refuses=True)
+    refused(server)
+    server.refuses = False
+    server.sign_in()
+    assert variables == {}
+
+
+def test_a_sign_in_that_succeeds_resets_the_count() -> None:
+    server = Server(refuses=True)
+    for refuses in (True, True, False, True, True, True):
+        server.refuses = refuses
+        refused(server) if refuses else server.sign_in()
+    assert server.tried == 6
+
+
+def test_an_error_that_is_no_refusal_is_not_counted() -> None:
+    for _ in range(5):
+        with pytest.raises(TimeoutError), guarded_sign_in("auth_monitor", "warehouse.example"):
+            raise TimeoutError
+
+
+def test_runs_side_by_side_sign_in_one_at_a_time_and_stop_at_three() -> None:
+    server = Server(refuses=True)
+    with ThreadPoolExecutor(8) as runs:
+        list(runs.map(lambda _: refused(server), range(8)))
+    assert (server.tried, server.most_at_once) == (3, 1)
+
+
+def test_a_run_that_was_killed_in_its_turn_stops_the_others_for_a_minute_only(variables: Variables, clock: Any) -> None:
+    since = datetime.now(UTC).isoformat()
+    variables[f"{KEY}_turn"] = f'{{"turn": "killed", "since": "{since}"}}'
+    clock.moved = timedelta(seconds=61)
+    server = Server(refuses=False)
+    server.sign_in()
+    assert server.tried == 1
+
+
+def test_each_user_of_each_warehouse_has_its_own_count() -> None:
+    server = Server(refuses=True)
+    for _ in range(4):
+        refused(server)
+    for user, host in (("other", "warehouse.example"), ("auth_monitor", "other.example")):
+        with guarded_sign_in(user, host):
+            pass
