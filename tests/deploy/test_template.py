@@ -272,7 +272,7 @@ def test_the_dashboard_shows_all_monitors_together_in_the_colours_of_what_it_cou
     assert [(each["expression"], each["label"], each["color"]) for each in shown] == [
         (f"SUM({scheduled('IntervalsEvaluated', 'Sum')})", "Intervals evaluated", "#15803d"),
         (f"SUM({scheduled('IntervalsFailed', 'Sum')})", "Intervals failed", "#7c3aed"),
-        (f"SUM({scheduled('Failures', 'Maximum')})", "Authentication failures", "#8c96a8"),
+        (f"SUM({scheduled('Failures', 'Maximum')})", "Authentication failures", "#3b82f6"),
         (f"SUM({scheduled('BreachingGroups', 'Maximum')})", "Groups that breached", "#c2410c"),
     ]
 

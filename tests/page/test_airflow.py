@@ -93,8 +93,8 @@ def test_a_run_has_a_tab_that_says_who_attacked_and_got_in(world: World, visit: 
     page = visit(run_page(world.attacked, ""))
     page.get_by_role("link", name="Sign-ins").click()
     shown = text(frame(page))
-    assert "2 remote hosts reached the threshold of 10 failures within 30 minutes. 1 GOT IN." in shown
-    expect(frame(page).locator("h3")).to_have_text(["127.0.0.4newGOT IN", "127.0.0.2new"])
+    assert "2 remote hosts each reached the threshold of 10 failures within 30 minutes. 1 GOT IN." in shown
+    expect(frame(page).locator("h3")).to_have_text(["127.0.0.4 11 failures new GOT IN", "127.0.0.2 12 failures new"])
     expect(frame(page).locator("li").first).to_contain_text("as analyst at ")
 
 
@@ -110,8 +110,8 @@ def test_failures_are_drawn(world: World, visit: Visit) -> None:
     painted = canvas.evaluate(
         """(canvas) => {
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            const grey = (at) => data[at] === 0x8c && data[at + 1] === 0x96 && data[at + 2] === 0xa8;
-            return data.some((_, at) => at % 4 === 0 && grey(at));
+            const blue = (at) => data[at] === 0x3b && data[at + 1] === 0x82 && data[at + 2] === 0xf6;
+            return data.some((_, at) => at % 4 === 0 && blue(at));
         }"""
     )
     assert painted
@@ -120,7 +120,7 @@ def test_failures_are_drawn(world: World, visit: Visit) -> None:
 def test_a_quiet_run_says_so(world: World, visit: Visit) -> None:
     shown = text(frame(visit(run_page(world.quiet))))
     assert "Nothing to report: no remote host reached the threshold of 1000 failures within 30 minutes." in shown
-    assert "23 failures in all." in shown
+    assert "The log shows 23 failures of anybody in this interval." in shown
 
 
 def test_a_failed_run_says_why(world: World, visit: Visit) -> None:
@@ -135,7 +135,7 @@ def test_the_dag_has_a_tab_whose_intervals_lead_to_their_runs(world: World, visi
     expect(frame(page).locator("section a.cell.failed")).to_have_count(1)
     frame(page).locator("section a.cell.breach").click()
     page.wait_for_url(f"**{run_page(world.attacked)}")
-    expect(frame(page).locator("h3").first).to_have_text("127.0.0.4newGOT IN")
+    expect(frame(page).locator("h3").first).to_have_text("127.0.0.4 11 failures new GOT IN")
 
 
 @pytest.mark.parametrize(("theme", "back"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(24, 24, 27)")])

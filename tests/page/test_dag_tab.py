@@ -26,7 +26,7 @@ LAST = NOW - HALF_HOUR
 AGAIN = make_breach(group={"remote_host": "203.0.113.9"})
 UNSEEN = Coverage("stl_connection_log", "unseen", "no event at all")
 PARTIAL = Coverage("stl_connection_log", "partial", "up to noon")
-RUNS = f"dags/{DAG_ID}/dagRuns"
+RUNS, TASKS = f"dags/{DAG_ID}/dagRuns", f"dags/{DAG_ID}/tasks"
 
 
 def recorded(
@@ -42,7 +42,7 @@ def recorded(
         state = (states or {}).get(number, "success")
         answers |= recorded_run(verdict, run_id, start=start, end=start + HALF_HOUR, state=state)
         runs.append(answers[f"{RUNS}/{run_id}"])
-    return answers | {RUNS: runs}
+    return answers | {RUNS: runs, TASKS: {"tasks": [{"task_id": "check_threshold"}]}}
 
 
 QUIET = make_verdict()
@@ -223,6 +223,11 @@ def test_a_dag_without_runs_says_so(open_tab: Open) -> None:
 )
 def test_an_answer_that_is_an_error_says_what_to_do(open_tab: Open, status: int, says: str) -> None:
     assert says in text(open_tab({RUNS: status}, None))
+
+
+def test_a_dag_of_somebody_else_says_that_it_has_nothing_to_show(open_tab: Open) -> None:
+    answers = recorded(None) | {TASKS: {"tasks": [{"task_id": "load"}]}}
+    assert "This DAG does not watch sign-ins, so it has nothing to show here." in text(open_tab(answers, None))
 
 
 def test_a_run_of_another_major_version_has_no_data_and_stops_no_other(open_tab: Open) -> None:

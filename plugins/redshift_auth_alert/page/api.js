@@ -1,7 +1,7 @@
 // Airflow's REST API, called with the session of whoever looks: the page shows what that user may see, and no more.
 
 export class Problem extends Error {} // says in a sentence or two what is wrong and what to do
-
+export const NO_MONITOR = "This DAG does not watch sign-ins, so it has nothing to show here.";
 const REFUSED = {
   401: "You are not signed in to Airflow, or your session has ended. Sign in, then reload this page.",
   403: "Airflow does not let you see this. Ask an administrator for the right to read this DAG's runs and XCom.",
@@ -22,12 +22,10 @@ export async function get(path) {
 }
 
 export const runPath = (dag, run) => `dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`;
-
 // What a task has pushed by this key; null where nothing is left of it.
 export async function pushed(dag, run, task, key) {
   return (await get(`${runPath(dag, run)}/taskInstances/${task}/xcomEntries/${key}`))?.value ?? null;
 }
-
 const refuse = ({ version }) => {
   throw new Problem(`This page reads version 2, and this run kept version ${version}. The run's message says what it found.`);
 };

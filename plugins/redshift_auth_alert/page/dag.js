@@ -1,5 +1,5 @@
 // The tab of a DAG: its last intervals as a heat strip, and who came back most.
-import { found, get, Problem } from "./api.js";
+import { found, get, NO_MONITOR, Problem } from "./api.js";
 import { count, el, group, table, utc } from "./show.js";
 
 const DAY = 86_400_000, MOST_RUNS = 1_500, AT_ONCE = 4;
@@ -25,6 +25,8 @@ export async function showDag(page, { dag_id: dag }, say) {
 }
 
 async function load(dag, days, strip, most, say, wanted) {
+  const tasks = await get(`dags/${encodeURIComponent(dag)}/tasks`);
+  if (tasks && !tasks.tasks.some(({ task_id: task }) => task === "check_threshold")) throw new Problem(NO_MONITOR);
   const runs = [], since = new Date(Date.now() - days * DAY).toISOString(), path = `dags/${encodeURIComponent(dag)}/dagRuns`;
   for (let total = MOST_RUNS; runs.length < Math.min(total, MOST_RUNS);) {
     const page = await get(`${path}?limit=100&offset=${runs.length}&order_by=-run_after&run_after_gte=${since}`);

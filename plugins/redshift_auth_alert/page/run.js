@@ -1,15 +1,15 @@
 // The tab of a run: who failed to sign in, when, whether they got in, and what the log shows of the interval.
-import { found, get, Problem, pushed, runPath } from "./api.js";
+import { found, get, NO_MONITOR, Problem, pushed, runPath } from "./api.js";
 import { chart, count, el, group, name, printable, time } from "./show.js";
 
-const TASKS = ["query_auth_failures", "check_threshold", "publish_alert"], AT_ONCE = 50;
+const TASKS = ["query_auth_failures", "check_threshold", "publish_alert", "require_coverage"], AT_ONCE = 50;
 const UNITS = { remote_host: "remote host", user_name: "user", database_name: "database", warehouse: "warehouse" };
 
 export async function showRun(page, { dag_id: dag, run_id: id }, say) {
   const [run, tasks] = await Promise.all([get(runPath(dag, id)), get(`${runPath(dag, id)}/taskInstances?limit=100`)]);
   if (!run || !tasks) throw new Problem("Airflow has no such run. Choose another one.");
   const states = Object.fromEntries(tasks.task_instances.map((task) => [task.task_id, task.state]));
-  if (!("check_threshold" in states)) throw new Problem("This DAG does not watch sign-ins, so it has nothing to show here.");
+  if (!("check_threshold" in states)) throw new Problem(NO_MONITOR);
   const ended = ["success", "failed"].includes(states.check_threshold);
   const summary = ended ? await found(dag, id, "summary") : null;
   const alert = ended && (!summary || Object.values(summary.groups).some(Boolean)) ? await found(dag, id, "document") : null;
@@ -49,13 +49,12 @@ function show(facts, alert) {
   add(0);
   return [
     el("h1", {}, `${facts.warehouse ?? "Redshift"} (${facts.environment})`),
-    el("p", {}, time(interval.start), " to ", time(interval.end), ` · ${facts.source}`),
+    el("p", {}, time(interval.start), " to ", time(interval.end), ` from ${facts.source}`),
     el("p", { class: groups.reported ? "lead breach" : "lead" }, sentence(facts)),
     facts.run.dry_run ? el("p", {}, "This was a dry run: nothing was published.") : "",
     ...shown(interval, coverage),
-    ...(full.length ? [el("h2", {}, "When"), ...chart(interval, sums, full.flatMap((row) => windows(row, settings)), [], 140),
-      el("p", { class: "note" }, "Failures of the groups below. Shaded: windows at the threshold.")] : []),
-    ...(rows.length ? [el("h2", {}, "Who, the worst first"), list] : []),
+    ...(full.length > 1 ? [el("h2", {}, "When"), ...chart(interval, sums, full.flatMap((row) => spans(row, settings)))] : []),
+    ...(rows.length ? [el("h2", {}, "Who, the worst first"), el("p", { class: "note" }, full.length ? STRIP : ""), list] : []),
     unnamed > 0 ? el("p", {}, `${count(unnamed, "more group")} not named here.`) : "",
   ].filter((part) => part);
 }
@@ -63,52 +62,53 @@ function show(facts, alert) {
 function sentence({ settings, groups, failures, coverage }) {
   const unit = settings.group_by.length === 1 ? UNITS[settings.group_by[0]] : "group";
   const limit = `${settings.threshold} ${settings.count} within ${count(settings.window_minutes, "minute")}`;
-  const all = failures === undefined ? "" : ` ${count(failures, "failure")} in all.`;
+  const all = failures === undefined ? "" : ` The log shows ${count(failures, "failure")} of anybody in this interval.`;
   const silent = [[groups.held_back, "held back, as reported before"], [groups.ignored, "ignored"]]
     .map(([number, what]) => number ? ` ${number} ${what}.` : "").join("");
   if (groups.reported) {
-    return `▲ ${count(groups.reported, unit)} reached the threshold of ${limit}. ` +
+    return `▲ ${count(groups.reported, unit)}${groups.reported > 1 ? " each" : ""} reached the threshold of ${limit}. ` +
       (groups.critical ? `${groups.critical} GOT IN.` : "None got in.") + silent + all;
   }
   if (coverage.verdict === "unseen") return "◇ Nobody knows whether anybody attacked: the log does not show this interval.";
   return `✓ Nothing to report: no ${silent ? "other " : ""}${unit} reached the threshold of ${limit}.${silent}${all}`;
 }
 
-const windows = ({ first_breach_at: at, last_breach_at: last }, settings) =>
-  at ? [[new Date(at) - settings.window_minutes * 60_000, last, "--window"]] : [];
+const STRIP = "Strip above the bars: pale over the window that first reached the threshold, dark until the last one that did.";
+const spans = ({ first_breach_at: at, last_breach_at: last }, settings) =>
+  at ? [[new Date(at) - settings.window_minutes * 60_000, at, "--window"], [at, last, "--breach"]] : [];
 
 function shown({ start, end }, { verdict, reason, shown: part }) {
   const place = (moment) => `${100 * (Date.parse(moment) - Date.parse(start)) / (Date.parse(end) - Date.parse(start))}%`;
   const [from, to] = part ? [part.start, part.end] : verdict === "seen" ? [start, end] : [start, start];
   const seen = el("span"), says = { seen: "✓ Seen: the log shows the whole interval.", partial: "◐ Partly seen: ", unseen: "◇ Unseen: " };
   Object.assign(seen.style, { left: place(from), right: `calc(100% - ${place(to)})` });
-  return [el("h2", {}, "What the log shows"), el("div", { class: "coverage", "aria-hidden": "true" }, seen),
-    el("p", { class: verdict }, says[verdict], verdict === "seen" ? "" : printable(reason ?? ""),
-      verdict === "partial" && part ? [". Seen from ", time(from), " to ", time(to), "."] : "")];
+  return [el("p", { class: verdict }, says[verdict], verdict === "seen" ? "" : printable(reason ?? ""),
+    verdict === "partial" && part ? [". Seen from ", time(from), " to ", time(to), "."] : ""),
+  el("div", { class: "coverage", "aria-hidden": "true" }, seen)];
 }
 
 function item(row, state, interval, settings) {
-  const title = el("h3", {}, group(row.group), el("span", { class: "state" }, state), row.over && state !== "over" ? ", over" : "",
-    row.critical ? el("strong", {}, "GOT IN") : "");
-  if (!row.failures_over_time) return el("li", {}, title, el("p", {}, count(row.failures, "failure")));
+  const title = el("h3", {}, group(row.group), ` ${count(row.failures, "failure")} `, el("span", { class: "state" }, state),
+    row.over && state !== "over" ? ", over " : " ", row.critical ? el("strong", {}, "GOT IN") : "");
+  if (!row.failures_over_time) return el("li", {}, title);
   const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" in ", name(what.warehouse)] : "", " at ", time(what.at)];
-  const more = row.users_tried - row.top_users.length, at = row.warehouses;
+  const more = row.users_tried - row.top_users.length, at = row.warehouses, { got_in: got, first_login: first } = row;
+  const other = JSON.stringify(first) === JSON.stringify(got) ? null : first;
   const users = row.top_users.map((user, place) => [place ? ", " : "", name(user.user), ` (${user.failures}` +
     `${row.admins.includes(user.user) ? ", an admin" : ""}${user.lockout ? ", may be locked out" : ""})`]);
   const facts = [
-    ["Got in", login(row.got_in) ?? "no: no sign-in as a user that it had failed as", "got-in"],
-    ["Signed in", login(row.first_login) ?? "no sign-in after it reached the threshold", "seen"],
+    ["Got in", login(got) ?? "no: no sign-in as a user that it had failed as", got ? "breach" : ""],
+    ["Signed in", login(other) ?? (got ? "" : "no sign-in after it reached the threshold"), other ? "signed-in" : ""],
     ["Looks like", row.looks_like], ["What to do", row.what_to_do.map((text) => el(text.endsWith(";") ? "code" : "p", {}, text))],
-    ["Peak", [el("meter", { max: 2 * row.threshold, optimum: 0, high: row.threshold, value: row.peak, "aria-hidden": "true" }),
-      ` ${row.peak}; threshold ${row.threshold}`]],
-    ["At the threshold", row.first_breach_at && ["from ", time(row.first_breach_at), " to ", time(row.last_breach_at)], "breach"],
+    ["Failures", [row.first_failure_at ? ["from ", time(row.first_failure_at), " to ", time(row.last_failure_at)] : "none here",
+      `; peak ${row.peak}, threshold ${row.threshold}`]],
+    ["At the threshold", row.first_breach_at && ["from ", time(row.first_breach_at), " to ", time(row.last_breach_at)]],
     ["Where", at && [`at ${count(at.number, "warehouse")}: `, at.top.map((each, place) => [place ? ", " : "", name(each.warehouse)])]],
     ["Tried", users.length && [users, more > 0 ? ` and ${count(more, "more user")}` : ""]],
     [state === "ignored" ? "Ignored" : "Matches", row.ignore_entry && printable(row.ignore_entry.reason)],
   ];
-  const moments = [[row.first_breach_at, "--breach"], [row.first_login?.at, "--seen"], [row.got_in?.at, "--text"]]
-    .filter(([at]) => at).map(([at, colour]) => [at, at, colour]);
-  return el("li", {}, title, el("div", {}, chart(interval, row.failures_over_time, windows(row, settings), moments)),
+  const moments = [[other?.at, "--text"], [got?.at, "--breach"]].filter(([at]) => at).map(([at, colour]) => [at, at, colour]);
+  return el("li", {}, title, el("div", {}, chart(interval, row.failures_over_time, spans(row, settings), moments)),
     el("dl", {}, facts.filter(([, said]) => said?.length).map(([term, said, mark = ""]) => [el("dt", { class: mark }, term),
       el("dd", {}, said)])));
 }

@@ -42,29 +42,30 @@ const sizes = new ResizeObserver((entries) => entries.forEach(({ target, content
   else if (width) charts.set(target, target.draw(width));
 }));
 
-// Failures over an interval as bars, and as a table; windows behind the bars and moments before them, as [from, to, colour].
-export function chart({ start, end }, failures, windows, moments = [], height = 90) {
+// Failures over an interval as bars, and as a table. Spans are a strip above the bars, moments lines across: [from, to, colour].
+export function chart({ start, end }, failures, spans, moments = [], height = 90) {
   const [first, last] = [start, end].map((moment) => Date.parse(moment) / 1000);
   const times = failures.map((_, part) => first + (part + 0.5) * (last - first) / failures.length);
-  const paint = (spans) => (u) => spans.forEach(([from, to, colour]) => {
+  const paint = (marks, share) => (u) => marks.forEach(([from, to, colour]) => {
     const [left, right] = [from, to].map((moment) =>
       u.valToPos(Math.min(Math.max(new Date(moment) / 1000, first), last), "x", true));
     u.ctx.fillStyle = css(colour);
-    u.ctx.fillRect(left, u.bbox.top, Math.max(right - left, 2 * devicePixelRatio), u.bbox.height);
+    u.ctx.fillRect(left, u.bbox.top, Math.max(right - left, 3 * devicePixelRatio), u.bbox.height * share);
   });
   const axis = { stroke: () => css("--text"), grid: { show: false }, font: "11px sans-serif" };
   const label = (at) => utc(at * 1000).slice(...(last - first > 86_400 ? [5, 16] : [11, 16]));
   const host = el("div", { class: "chart", "aria-hidden": "true" });
   host.draw = (width) => new uPlot({
     width, height, padding: [8, 20, 0, 0], legend: { show: false }, cursor: { show: false },
-    hooks: { drawClear: [paint(windows)], draw: [paint(moments)] },
+    hooks: { draw: [paint(spans, 0.07), paint(moments, 1)] },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
-    scales: { x: { range: [first, last] }, y: { range: [0, Math.max(...failures, 1)] } },
+    scales: { x: { range: [first, last] }, y: { range: [0, 1.2 * Math.max(...failures, 1)] } },
     axes: [{ ...axis, size: 26, values: (_, ticks) => ticks.map(label) },
       { ...axis, size: 44, space: 20, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5] }],
     series: [{}, { fill: () => css("--failures"), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9] }) }],
   }, [times, failures], host);
   sizes.observe(host);
-  return [host, table("Failures over time as a table", ["Around (UTC)", "Failures"],
+  const minutes = +((last - first) / 60 / failures.length).toFixed(1);
+  return [host, table(`Failures in each ${count(minutes, "minute")}, as a table`, ["Around (UTC)", "Failures"],
     times.map((at, part) => [utc(at * 1000), String(failures[part])]))];
 }
