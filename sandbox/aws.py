@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import requests
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-central-1"
@@ -69,13 +70,14 @@ class Cloud:
 
 @contextlib.contextmanager
 def running_cloud() -> Iterator[Cloud]:
-    """Start the stand-in in a thread, with the topic and the inbox."""
+    """Start the stand-in in a thread, empty but for the topic and the inbox; one at a time in a process."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         cloud = Cloud(f"http://{host}:{port}", "", "")
+        requests.post(f"{cloud.endpoint}/moto-api/reset", timeout=30)  # what an earlier one held outlives its server
         queue = cloud.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
         topic = Cloud(cloud.endpoint, "", queue).subscribe("redshift-auth-alerts")
         yield Cloud(cloud.endpoint, topic, queue)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
 from sandbox import show
-from sandbox.aws import Mail
+from sandbox.aws import REGION, Mail, running_cloud
 from sandbox.demo import judge
 from sandbox.monitors import for_sandbox
 from sandbox.mwaa import Airflow, airflow_home
@@ -188,3 +188,10 @@ def test_a_long_command_line_stays_on_one_line() -> None:
     output = io.StringIO()
     show.Show(Console(file=output, width=40)).command("x" * 200)
     assert "x" * 200 in output.getvalue()
+
+
+def test_the_local_aws_begins_empty_after_another_one_in_the_same_process() -> None:
+    with running_cloud() as cloud:
+        cloud.client("s3").create_bucket(Bucket="left", CreateBucketConfiguration={"LocationConstraint": REGION})
+    with running_cloud() as cloud:
+        assert cloud.client("s3").list_buckets()["Buckets"] == []
