@@ -74,6 +74,7 @@ class Recorded:
         self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
         self.at_once = self.most_at_once = 0
+        self.seconds = 0.005  # that an answer takes
         self.url = ""
 
     def address(self, run_id: str | None = RUN, theme: str = "light") -> str:
@@ -86,7 +87,7 @@ class Recorded:
         answer = self.answers.get(path, 404)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(self.seconds)
         self.at_once -= 1
         if path.endswith("/dagRuns") and isinstance(answer, list):
             offset, limit = int(request.query_params["offset"]), int(request.query_params["limit"])

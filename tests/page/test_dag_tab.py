@@ -26,13 +26,16 @@ LAST = NOW - HALF_HOUR
 AGAIN = make_breach(group={"remote_host": "203.0.113.9"})
 UNSEEN = Coverage("stl_connection_log", "unseen", "no event at all")
 PARTIAL = Coverage("stl_connection_log", "partial", "up to noon")
-RUNS, TASKS = f"dags/{DAG_ID}/dagRuns", f"dags/{DAG_ID}/tasks"
+DAG, RUNS, TASK = f"dags/{DAG_ID}", f"dags/{DAG_ID}/dagRuns", f"dags/{DAG_ID}/tasks/check_threshold"
 
 
 def recorded(
-    *verdicts: Verdict | None, states: dict[int, str] | None = None, skip: tuple[int, ...] = ()
+    *verdicts: Verdict | None,
+    states: dict[int, str] | None = None,
+    skip: tuple[int, ...] = (),
+    due: datetime = NOW + HALF_HOUR,
 ) -> dict[str, Any]:
-    """Answers about the last intervals, the newest first, but those in ``skip``."""
+    """Answers about the last intervals, the newest first, but those in ``skip``; the next run is ``due``."""
     answers: dict[str, Any] = {}
     runs = []
     for number, verdict in enumerate(verdicts):
@@ -42,7 +45,8 @@ def recorded(
         state = (states or {}).get(number, "success")
         answers |= recorded_run(verdict, run_id, start=start, end=start + HALF_HOUR, state=state)
         runs.append(answers[f"{RUNS}/{run_id}"])
-    return answers | {RUNS: runs, TASKS: {"tasks": [{"task_id": "check_threshold"}]}}
+    monitor = {"dag_id": DAG_ID, "next_dagrun_run_after": due.isoformat()}
+    return answers | {DAG: monitor, TASK: {"task_id": "check_threshold"}, RUNS: runs}
 
 
 QUIET = make_verdict()
@@ -58,6 +62,7 @@ QUIET = make_verdict()
         (make_verdict(coverage=UNSEEN), "failed", "unseen", "◇"),
         (make_verdict(coverage=PARTIAL), "success", "partial", "◐"),
         (QUIET, "success", "quiet", ""),
+        (make_verdict(AGAIN), "failed", "breach", "▲"),
         (QUIET, "failed", "failed", "✕"),
         (None, "failed", "failed", "✕"),
         (None, "running", "running", "…"),
@@ -72,6 +77,7 @@ QUIET = make_verdict()
         "partial",
         "quiet",
         "not published",
+        "quiet, and failed",
         "failed",
         "running",
         "gone",
@@ -87,7 +93,9 @@ def test_each_kind_of_interval_has_a_sign_of_its_own(
 
 def test_an_interval_says_when_it_was_and_what_was_found(open_tab: Open) -> None:
     frame = open_tab(recorded(make_verdict(GOT_IN)), None)
-    label = f"{LAST:%Y-%m-%d %H:%M:%S} to {NOW:%Y-%m-%d %H:%M:%S} UTC: breach, 12 failures, 1 reported, 1 GOT IN"
+    label = (
+        f"{LAST:%Y-%m-%d %H:%M:%S} to {NOW:%Y-%m-%d %H:%M:%S} UTC: breach, 12 failures, 1 at the threshold, 1 GOT IN"
+    )
     expect(frame.locator("a.cell.breach")).to_have_attribute("aria-label", label)
 
 
@@ -105,15 +113,27 @@ def test_an_interval_without_a_run_is_a_gap(open_tab: Open) -> None:
 
 
 def test_a_monitor_that_no_longer_runs_ends_in_a_gap(open_tab: Open) -> None:
-    frame = open_tab(recorded(*[QUIET] * 9, skip=(0, 1, 2, 3, 4)), None)
+    frame = open_tab(recorded(*[QUIET] * 9, skip=(0, 1, 2, 3, 4), due=NOW - 4 * HALF_HOUR), None)
     expect(frame.locator("section .cell.gap")).to_have_count(1)
+
+
+def test_a_pause_that_the_schedule_plans_is_no_gap(open_tab: Open) -> None:
+    frame = open_tab(recorded(*[QUIET] * 9, skip=(0, 1, 2, 3, 4)), None)
+    text_at_the_end(frame)
+    expect(frame.locator("section .cell.gap")).to_have_count(0)
+
+
+def test_a_gap_is_in_the_table_too(open_tab: Open) -> None:
+    frame = open_tab(recorded(QUIET, QUIET, QUIET, skip=(1,)), None)
+    frame.locator("summary").first.click()
+    expect(frame.locator("section").first.locator("tbody tr").last).to_contain_text("no run for ")
 
 
 def test_intervals_stand_in_order_with_the_newest_day_first(open_tab: Open) -> None:
     frame = open_tab(recorded(*[QUIET] * 100), None)
     first, last = LAST, LAST - 99 * HALF_HOUR
-    expect(frame.locator("section").first.locator("h2").first).to_have_text(f"{first:%Y-%m-%d}")
-    expect(frame.locator("section").first.locator("h2").last).to_have_text(f"{last:%Y-%m-%d}")
+    expect(frame.locator("section").first.locator("h2").first).to_have_text(f"{first:%Y-%m-%d} UTC")
+    expect(frame.locator("section").first.locator("h2").last).to_have_text(f"{last:%Y-%m-%d} UTC")
     expect(frame.locator("section p").first.locator("a").last).to_have_attribute("title", starting(first))
 
 
@@ -129,16 +149,36 @@ def test_manual_runs_stand_by_themselves(open_tab: Open) -> None:
     expect(frame.locator("section").first.locator("p").last.locator("a")).to_have_count(1)
 
 
+def test_a_failed_run_that_found_a_breach_says_both(open_tab: Open) -> None:
+    frame = open_tab(recorded(make_verdict(AGAIN), states={0: "failed"}), None)
+    expect(frame.locator("a.cell.breach")).to_have_attribute(
+        "title", re.compile(", 1 at the threshold, the run failed$")
+    )
+
+
+def test_a_check_of_the_set_up_has_a_sign_of_its_own(open_tab: Open) -> None:
+    answers = recorded(None)
+    answers[RUNS][0]["conf"] = {"check_only": True}
+    expect(open_tab(answers, None).locator("a.cell.check")).to_have_text("·")
+
+
+@pytest.mark.parametrize("outcome", ["over", "ignored"])
+def test_who_did_not_attack_did_not_come_back(open_tab: Open, outcome: str) -> None:
+    frame = open_tab(recorded(make_verdict(replace(AGAIN, outcome=outcome))), None)
+    assert "Who came back most" not in text_at_the_end(frame)
+
+
+def test_a_manual_run_over_the_same_interval_counts_nobody_twice(open_tab: Open) -> None:
+    answers = recorded(make_verdict(AGAIN), make_verdict(AGAIN))
+    answers[RUNS][0]["run_type"] = "manual"
+    rows = open_tab(answers, None).locator("section").last.locator("tbody tr")
+    expect(rows).to_have_text(["203.0.113.9114no"])
+
+
 def test_who_came_back_most_is_named_first(open_tab: Open) -> None:
     frame = open_tab(recorded(make_verdict(AGAIN), make_verdict(GOT_IN, AGAIN), QUIET), None)
     rows = frame.locator("section").last.locator("tbody tr")
     expect(rows).to_have_text(["203.0.113.9228no", "203.0.113.7114GOT IN"])
-
-
-def test_an_ignored_host_did_not_come_back(open_tab: Open) -> None:
-    frame = open_tab(recorded(make_verdict(replace(AGAIN, outcome="ignored"))), None)
-    assert "1 run." in text_at_the_end(frame)
-    assert "Who came back most" not in text_at_the_end(frame)
 
 
 def text_at_the_end(frame: Any) -> str:
@@ -191,9 +231,10 @@ def run_of(path: str) -> int:
     return int(path.split("scheduled__")[1].split("+", maxsplit=1)[0])
 
 
-def test_it_says_how_far_it_is(open_tab: Open, windows: list[Window]) -> None:
+def test_it_says_how_far_it_is(open_tab: Open, airflow: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow, "seconds", 0.1)
     frame = open_tab(recorded(*[QUIET] * 130), None)
-    expect(frame.locator("#status")).to_contain_text("of 130 runs.")
+    expect(frame.locator("#status")).to_have_text("Read 100 of 130 runs.")
     text_at_the_end(frame)
 
 
@@ -202,15 +243,16 @@ def test_a_week_or_a_month_is_asked_for(open_tab: Open, airflow: Recorded, choic
     frame = open_tab(recorded(QUIET), None)
     text_at_the_end(frame)
     airflow.asked.clear()
-    frame.get_by_role("button", name=choice).click()
-    expect(frame.get_by_role("button", name=choice)).to_have_attribute("aria-pressed", "true")
+    frame.get_by_role("link", name=choice).click()
+    expect(frame.get_by_role("link", name=choice)).to_have_attribute("aria-current", "true")
     text_at_the_end(frame)
-    since = datetime.fromisoformat(airflow.asked[0].split("run_after_gte=")[1])
+    (asked,) = [path for path in airflow.asked if "run_after_gte" in path]
+    since = datetime.fromisoformat(asked.split("run_after_gte=")[1])
     assert timedelta(days) <= datetime.now(UTC) - since < timedelta(days, minutes=5)
 
 
 def test_a_dag_without_runs_says_so(open_tab: Open) -> None:
-    assert "No run in the last 7 days. Unpause the DAG, or trigger a run." in text(open_tab({RUNS: []}, None))
+    assert "No run in the last 7 days. Unpause the DAG, or trigger a run." in text(open_tab(recorded(), None))
 
 
 @pytest.mark.parametrize(
@@ -222,11 +264,19 @@ def test_a_dag_without_runs_says_so(open_tab: Open) -> None:
     ],
 )
 def test_an_answer_that_is_an_error_says_what_to_do(open_tab: Open, status: int, says: str) -> None:
-    assert says in text(open_tab({RUNS: status}, None))
+    assert says in text(open_tab({DAG: status, TASK: status}, None))
+
+
+def test_an_error_while_runs_are_read_is_not_written_over(open_tab: Open) -> None:
+    answers = recorded(*[QUIET] * 130)
+    answers[f"{RUNS}/scheduled__50+00:00/taskInstances/check_threshold/xcomEntries/summary"] = 500
+    frame = open_tab(answers, None)
+    expect(frame.locator("#status")).to_have_text("Airflow answered with error 500. Reload this page later.")
 
 
 def test_a_dag_of_somebody_else_says_that_it_has_nothing_to_show(open_tab: Open) -> None:
-    answers = recorded(None) | {TASKS: {"tasks": [{"task_id": "load"}]}}
+    answers = recorded(None)
+    del answers[TASK]
     assert "This DAG does not watch sign-ins, so it has nothing to show here." in text(open_tab(answers, None))
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("playwright", reason="not among the packages of an image")
 from playwright.sync_api import Browser, FrameLocator, expect
 
-from redshift_auth_alert.detection.findings import Coverage, FailedAt, Login
+from redshift_auth_alert.detection.findings import Coverage, FailedAt, Fleet, Gap, Login
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.settings.entries import Ignore
 from sandbox.mwaa import DAG_ID
@@ -53,7 +53,7 @@ def test_it_says_who_attacked_and_whether_they_got_in(open_tab: Open) -> None:
         "find out who it is, or close the address",
     ],
 )
-def test_a_group_has_all_that_the_alert_says_of_it(open_tab: Open, says: str) -> None:
+def test_a_group_has_what_matters_first_of_the_alert(open_tab: Open, says: str) -> None:
     assert says in text(open_tab(recorded_run(make_verdict(make_breach()))))
 
 
@@ -62,8 +62,8 @@ def test_a_group_of_a_fleet_has_the_warehouses_at_which_it_failed(open_tab: Open
     got_in = Login(NOON + 10 * MINUTE, "admin", "ops")
     group = make_breach(warehouses=3, top_warehouses=at, got_in=got_in)
     page = text(open_tab(recorded_run(make_verdict(group))))
-    assert "at 3 warehouses: sales, ops" in page
-    assert "as admin in ops at 2026-03-01 12:10:00 UTC" in page
+    assert "at 3 warehouses: sales, ops and 1 more" in page
+    assert "as admin at ops at 2026-03-01 12:10:00 UTC" in page
 
 
 def test_failures_over_time_are_bars_as_high_as_their_number(open_tab: Open) -> None:
@@ -104,7 +104,7 @@ def bars(frame: FrameLocator) -> list[int]:
 def test_the_same_numbers_are_a_table_for_who_cannot_see_the_chart(open_tab: Open) -> None:
     frame = open_tab(recorded_run(make_verdict(make_breach())))
     frame.locator("li summary").click()
-    expect(frame.locator("li tbody tr").nth(2)).to_have_text("2026-03-01 12:06:158")
+    expect(frame.locator("li tbody tr").nth(2)).to_have_text("2026-03-01 12:05:008")
     expect(frame.locator("li tbody tr")).to_have_count(12)
 
 
@@ -118,10 +118,34 @@ def test_a_quiet_run_says_so_with_its_numbers(open_tab: Open) -> None:
 def test_a_partly_seen_interval_says_up_to_when(open_tab: Open) -> None:
     frame = open_tab(recorded_run(make_verdict(coverage=PARTIAL)))
     assert "Seen from 2026-03-01 12:00:00 UTC to 2026-03-01 12:10:00 UTC." in text(frame)
+    assert "◐ Nothing to report in the part that the log shows; the rest is unknown." in text(frame)
     band, seen = frame.locator(".coverage").bounding_box(), frame.locator(".coverage span").bounding_box()
     assert band
     assert seen
     assert (seen["x"], seen["width"]) == (band["x"], pytest.approx(band["width"] / 3, abs=1))
+
+
+def test_lines_that_could_not_be_read_are_counted_beside_a_seen_interval(open_tab: Open) -> None:
+    coverage = Coverage("audit_log_s3", "seen", "3 lines of the scanned days could not be read")
+    page = text(open_tab(recorded_run(make_verdict(coverage=coverage))))
+    assert "✓ Seen: the log shows the whole interval; 3 lines of the scanned days could not be read" in page
+
+
+def test_a_fleet_with_a_warehouse_unseen_says_that_the_others_were_evaluated(open_tab: Open) -> None:
+    gap = Gap("lab", "unseen", "lab shows no event")
+    coverage = Coverage(
+        "sys_connection_log_s3", "partial", "1 of 3 warehouses was not evaluated", fleet=Fleet(3, 1, 0, (gap,))
+    )
+    states = {**DONE, "require_coverage": "failed"}
+    answers = recorded_run(make_verdict(GOT_IN, coverage=coverage), state="failed", tasks=states)
+    page = text(open_tab(answers))
+    assert "✕ Not all warehouses were evaluated: the others may hide an attack" in page
+    assert "require_coverage failed." in page
+    assert "1 GOT IN." in page
+
+
+def test_a_group_that_is_quiet_again_is_no_all_clear_of_nothing(open_tab: Open) -> None:
+    assert "1 quiet again." in text(open_tab(recorded_run(make_verdict(OVER))))
 
 
 def test_an_unseen_interval_says_that_nobody_knows_and_why(open_tab: Open) -> None:
@@ -139,7 +163,7 @@ def test_a_failed_run_names_the_task_the_reason_and_what_to_do(open_tab: Open) -
     page = text(open_tab(recorded_run(state="failed", tasks=tasks, reasons=reasons)))
     assert "✕ Failed: this interval was not evaluated" in page
     assert "query_auth_failures failed. the warehouse refused the sign-in: check user and password" in page
-    assert "clear the failed tasks" in page
+    assert "clear the failed task" in page
 
 
 def test_a_failed_task_without_a_reason_leads_to_its_log(open_tab: Open) -> None:
@@ -149,7 +173,7 @@ def test_a_failed_task_without_a_reason_leads_to_its_log(open_tab: Open) -> None
 
 def test_an_alert_that_was_not_published_still_shows_who_attacked(open_tab: Open) -> None:
     page = text(open_tab(recorded_run(make_verdict(GOT_IN), state="failed", tasks={**DONE, "publish_alert": "failed"})))
-    assert "✕ The alert was not published" in page
+    assert "✕ The message was not published" in page
     assert "203.0.113.7" in page
 
 
@@ -179,7 +203,9 @@ def test_groups_by_several_columns_name_each_column(open_tab: Open) -> None:
 
 
 def test_groups_that_the_document_does_not_name_are_counted(open_tab: Open) -> None:
-    assert "12,999 more groups not named here." in text(open_tab(recorded_run(make_verdict(make_breach(), new=13_000))))
+    assert "Not named here: 12,999 more groups." in text(
+        open_tab(recorded_run(make_verdict(make_breach(), new=13_000)))
+    )
 
 
 def test_hostile_names_stay_text(open_tab: Open, windows: list[Window]) -> None:
@@ -271,6 +297,28 @@ def test_rights_on_runs_but_not_on_xcom_say_what_to_do(open_tab: Open) -> None:
     assert "Ask an administrator for the right to read this DAG's runs and XCom." in page
 
 
+def test_a_sign_in_page_in_place_of_an_answer_says_that_the_session_has_ended(
+    chromium: Browser, airflow: Recorded
+) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route("**/api/v2/**", lambda route: route.fulfill(status=200, body="<h1>Sign in</h1>"))
+    page.goto(airflow.address())
+    expect(page.frame_locator("iframe").locator("#status")).to_contain_text(
+        "your session has ended. Sign in, then reload"
+    )
+    context.close()
+
+
+def test_a_page_of_a_load_balancer_says_which_error_it_is(chromium: Browser, airflow: Recorded) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route("**/api/v2/**", lambda route: route.fulfill(status=503, body="<h1>Unavailable</h1>"))
+    page.goto(airflow.address())
+    expect(page.frame_locator("iframe").locator("#status")).to_contain_text("Airflow answered with error 503.")
+    context.close()
+
+
 def test_a_network_that_is_gone_says_so(chromium: Browser, airflow: Recorded) -> None:
     context = chromium.new_context()
     page = context.new_page()
@@ -343,4 +391,4 @@ def test_a_group_in_one_line_has_its_failures(open_tab: Open) -> None:
 def test_an_interval_of_days_has_dates_on_its_axis_and_in_its_table(open_tab: Open) -> None:
     frame = open_tab(recorded_run(make_verdict(make_breach()), end=NOON + timedelta(days=3), run_type="manual"))
     frame.locator("li summary").click()
-    expect(frame.locator("li tbody tr").last).to_contain_text("2026-03-04 09:00:00")
+    expect(frame.locator("li tbody tr").last).to_contain_text("2026-03-04 06:00:00")

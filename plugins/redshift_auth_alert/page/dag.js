@@ -1,54 +1,41 @@
 // The tab of a DAG: its last intervals as a heat strip, and who came back most.
-import { found, get, NO_MONITOR, Problem } from "./api.js";
+import { dagPath, found, get, NO_MONITOR, Problem } from "./api.js";
 import { count, el, group, table, utc } from "./show.js";
 
-const DAY = 86_400_000, MOST_RUNS = 1_500, AT_ONCE = 4;
+const HOUR = 3_600_000, MOST_RUNS = 1_500, AT_ONCE = 4;
 const KINDS = { breach: ["▲", "breach"], failed: ["✕", "failed"], unseen: ["◇", "unseen"], partial: ["◐", "partly seen"],
-  quiet: ["", "evaluated, the darker the more failures"], running: ["…", "not finished"], gone: ["?", "its data is gone"], gap: ["┄", "no run"] };
+  quiet: ["", "evaluated, the darker the more failures"], running: ["…", "not finished"], check: ["·", "checked the set-up"],
+  gone: ["?", "its data is gone"], gap: ["┄", "no run"] };
 
-export async function showDag(page, { dag_id: dag }, say) {
+export async function showDag(page, { dag_id: dag, days = "7" }, say) {
+  const [monitor, task] = await Promise.all([get(dagPath(dag)), get(`${dagPath(dag)}/tasks/check_threshold`)]);
+  if (!monitor) throw new Problem("Airflow has no such DAG, or it does not let you see it.");
+  if (!task) throw new Problem(NO_MONITOR);
+  const choice = (word, number) =>
+    el("a", { href: `?dag_id=${encodeURIComponent(dag)}&days=${number}`, "aria-current": number === days }, word);
   const legend = Object.entries(KINDS).map(([kind, [sign, word]]) => [el("i", { class: `cell ${kind}` }, sign), ` ${word} `]);
-  const choose = el("p", {}, "The last "), strip = el("section"), most = el("section");
-  page.append(el("h1", {}, "Sign-ins"), choose, el("p", { class: "note" }, legend), strip, most);
-  let wanted;
-  const buttons = [["week", 7], ["month", 31]].map(([word, days]) => {
-    const button = el("button", { type: "button" }, word), mine = {};
-    button.onclick = () => {
-      wanted = mine;
-      buttons.forEach((each) => each.setAttribute("aria-pressed", each === button));
-      return load(dag, days, strip, most, (text) => wanted === mine && say(text), () => wanted === mine);
-    };
-    return button;
-  });
-  choose.append(buttons[0], " ", buttons[1]);
-  await buttons[0].onclick();
-}
-
-async function load(dag, days, strip, most, say, wanted) {
-  const tasks = await get(`dags/${encodeURIComponent(dag)}/tasks`);
-  if (tasks && !tasks.tasks.some(({ task_id: task }) => task === "check_threshold")) throw new Problem(NO_MONITOR);
-  const runs = [], since = new Date(Date.now() - days * DAY).toISOString(), path = `dags/${encodeURIComponent(dag)}/dagRuns`;
-  for (let total = MOST_RUNS; runs.length < Math.min(total, MOST_RUNS);) {
-    const page = await get(`${path}?limit=100&offset=${runs.length}&order_by=-run_after&run_after_gte=${since}`);
-    if (!page) throw new Problem("Airflow has no such DAG, or it does not let you see it.");
-    runs.push(...page.dag_runs);
-    total = page.dag_runs.length ? page.total_entries : 0;
+  const strip = el("section"), runs = [], since = new Date(Date.now() - days * 24 * HOUR).toISOString();
+  page.append(el("h1", {}, "Sign-ins"), el("p", {}, "The last ", choice("week", "7"), " or ", choice("month", "31")),
+    el("p", { class: "note" }, legend), strip);
+  let all = MOST_RUNS, read = 0;
+  while (runs.length < Math.min(all, MOST_RUNS)) {
+    const more = await get(`${dagPath(dag)}/dagRuns?limit=100&offset=${runs.length}&order_by=-run_after&run_after_gte=${since}`);
+    runs.push(...more.dag_runs);
+    all = more.dag_runs.length ? more.total_entries : runs.length;
   }
-  const cells = runs.map((run) => cell(dag, run)), summaries = [], rest = cells.values();
-  if (!wanted()) return;
-  arrange(strip, cells);
-  most.replaceChildren();
+  const cells = runs.map((run) => cell(dag, run)), gaps = arrange(strip, cells, monitor.next_dagrun_run_after);
+  const rest = (function* () { yield* cells; })(); // where one reader fails, a generator ends for the others too
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (const each of rest) {
-      if (!wanted()) return;
       each.fill(await found(dag, each.run.dag_run_id, "summary", () => null));
-      if (summaries.push(each.summary) % 20 === 0) say(`Read ${summaries.length} of ${count(runs.length, "run")}.`);
+      if (++read % 100 === 0) say(`Read ${read} of ${count(runs.length, "run")}.`);
     }
   }));
-  if (!wanted()) return;
-  say(runs.length ? `${count(runs.length, "run")}.` : `No run in the last ${days} days. Unpause the DAG, or trigger a run.`);
-  strip.append(table("Intervals as a table", ["Interval and what was found"], cells.map(({ link }) => [link.title])));
-  most.replaceChildren(...cameBack(summaries.filter((summary) => summary)));
+  say(all > runs.length ? `The newest ${count(runs.length, "run")} of ${all.toLocaleString("en")}.` : runs.length
+    ? `${count(runs.length, "run")}.` : `No run in the last ${days} days. Unpause the DAG, or trigger a run.`);
+  strip.append(table("Intervals as a table", ["Interval and what was found"],
+    [...cells.map(({ link }) => link), ...gaps].map(({ title }) => [title])));
+  page.append(...cameBack(cells.filter(({ run }) => run.run_type !== "manual").map(({ summary }) => summary)));
 }
 
 function cell(dag, run) {
@@ -62,42 +49,47 @@ function cell(dag, run) {
   cell.fill = (summary) => {
     const { groups, coverage, failures = 0, interval = cell } = summary ?? {};
     const kind = groups?.reported || groups?.held_back ? "breach" : coverage?.verdict === "unseen" ? "unseen"
-      : run.state === "failed" ? "failed" : !summary ? (run.state === "success" ? "gone" : "running")
-        : coverage.verdict === "partial" ? "partial" : "quiet";
+      : run.state === "failed" ? "failed" : summary ? (coverage.verdict === "partial" ? "partial" : "quiet")
+        : run.state !== "success" ? "running" : run.conf?.check_only ? "check" : "gone";
     cell.summary = summary;
     link.className = `cell ${kind} shade${Math.min(4, Math.ceil(Math.log10(failures + 1)))}`;
     link.textContent = groups?.critical ? "!" : KINDS[kind][0];
-    link.title = `${utc(interval.start)} to ${utc(interval.end)} UTC: ${kind === "quiet" ? "evaluated" : KINDS[kind][1]}` + (summary
-      ? `, ${count(failures, "failure")}, ${groups.reported} reported${groups.critical ? `, ${groups.critical} GOT IN` : ""}` : "");
+    link.title = `${utc(interval.start)} to ${utc(interval.end)} UTC: ${kind === "quiet" ? "evaluated" : KINDS[kind][1]}` +
+      (summary ? `, ${count(failures, "failure")}, ${groups.reported} at the threshold` : "") +
+      (groups?.critical ? `, ${groups.critical} GOT IN` : "") + (kind === "breach" && run.state === "failed" ? ", the run failed" : "");
     link.setAttribute("aria-label", link.title);
   };
   return cell;
 }
 
-// Lays the cells out by days, the newest first, with what no run evaluated as gaps; manual runs by themselves.
-function arrange(strip, cells) {
-  const days = new Map(), add = (day, link) => days.set(day, [...(days.get(day) ?? []), link]);
+// Lays the cells out by days, the newest first, and manual runs by themselves. Returns the gaps, which no run evaluated.
+function arrange(strip, cells, next) {
+  const days = new Map(), gaps = [], add = (day, link) => days.set(day, [...(days.get(day) ?? []), link]);
   const planned = cells.filter(({ run }) => run.run_type !== "manual").sort((one, other) => Date.parse(one.start) - Date.parse(other.start));
-  const gap = (from, to) => add(utc(to).slice(0, 10), el("i", { class: "cell gap", title: `no run for ${utc(from)} to ${utc(to)} UTC` }, "┄"));
+  const gap = (from, to) => {
+    gaps.push(el("i", { class: "cell gap", title: `no run for ${utc(from)} to ${utc(to)} UTC` }, "┄"));
+    add(utc(to).slice(0, 10), gaps.at(-1));
+  };
   planned.forEach(({ start, link }, place) => {
     if (place && Date.parse(start) > Date.parse(planned[place - 1].end)) gap(planned[place - 1].end, start);
     add(utc(start).slice(0, 10), link);
   });
-  const last = planned.at(-1), overdue = last && Date.now() - 2 * Date.parse(last.end) + Date.parse(last.start);
-  if (overdue > DAY / 24) gap(last.end, Date.now());
+  if (planned.length && Date.parse(next) < Date.now() - HOUR) gap(planned.at(-1).end, Date.now());
   const manual = cells.filter(({ run }) => run.run_type === "manual").map(({ link }) => link);
-  strip.replaceChildren(...[...days].reverse().concat(manual.length ? [["Manual runs", manual]] : [])
-    .map(([day, links]) => el("div", {}, el("h2", {}, day), el("p", {}, links))));
+  strip.replaceChildren(...[...days].reverse().map(([day, links]) => [`${day} UTC`, links])
+    .concat(manual.length ? [["Manual runs", manual]] : [])
+    .map(([heading, links]) => el("div", {}, el("h2", {}, heading), el("p", {}, links))));
   strip.querySelector("a")?.setAttribute("tabindex", "0");
   strip.onkeydown = ({ key }) => {
     const links = [...strip.querySelectorAll("a")], step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (step) links[links.indexOf(document.activeElement) + step]?.focus();
   };
+  return gaps;
 }
 
 function cameBack(summaries) {
   const groups = new Map();
-  for (const each of summaries.flatMap(({ worst }) => worst).filter(({ outcome }) => outcome !== "ignored")) {
+  for (const each of summaries.flatMap((summary) => summary?.worst ?? []).filter(({ outcome }) => /reported|held_back/.test(outcome))) {
     const key = JSON.stringify(each.group), { intervals = 0, failures = 0, critical } = groups.get(key) ?? {};
     groups.set(key, { ...each, intervals: intervals + 1, failures: failures + each.failures, critical: critical || each.critical });
   }
@@ -105,5 +97,5 @@ function cameBack(summaries) {
   const back = table("Of the ten worst groups of each interval", ["Who", "Intervals", "Failures", "Got in"], most.map((each) =>
     [group(each.group), String(each.intervals), each.failures.toLocaleString("en"), each.critical ? "GOT IN" : "no"]));
   back.open = true;
-  return most.length ? [el("h2", {}, "Who came back most"), back] : [];
+  return most.length ? [el("section", {}, el("h2", {}, "Who came back most"), back)] : [];
 }

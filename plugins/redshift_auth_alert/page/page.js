@@ -24,5 +24,5 @@ follow();
 try {
   await (asked.run_id ? showRun : showDag)(document.getElementById("page"), asked, say);
 } catch (error) {
-  say(error instanceof Problem ? error.message : `This page cannot show what it read (${error}). The message says it too.`);
+  say(error instanceof Problem ? error.message : `This page cannot show what it read (${error}). Read the run's message.`);
 }

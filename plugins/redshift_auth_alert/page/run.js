@@ -4,6 +4,7 @@ import { chart, count, el, group, name, printable, time } from "./show.js";
 
 const TASKS = ["query_auth_failures", "check_threshold", "publish_alert", "require_coverage"], AT_ONCE = 50;
 const UNITS = { remote_host: "remote host", user_name: "user", database_name: "database", warehouse: "warehouse" };
+const STRIP = "Strip above the bars: pale over the window that first reached the threshold, dark until the last one that did.";
 
 export async function showRun(page, { dag_id: dag, run_id: id }, say) {
   const [run, tasks] = await Promise.all([get(runPath(dag, id)), get(`${runPath(dag, id)}/taskInstances?limit=100`)]);
@@ -26,12 +27,13 @@ export async function showRun(page, { dag_id: dag, run_id: id }, say) {
 }
 
 function failure(task, reason, summary) {
-  const what = task === "publish_alert" ? "The alert was not published"
+  const what = task === "publish_alert" ? "The message was not published"
     : summary?.coverage.verdict === "unseen" ? "Unseen: nobody knows what happened in this interval"
-      : "Failed: this interval was not evaluated";
+      : summary?.coverage.fleet?.unseen ? "Not all warehouses were evaluated: the others may hide an attack"
+        : "Failed: this interval was not evaluated";
   return el("section", { class: "failed" }, el("h1", {}, `✕ ${what}`),
     el("p", {}, `${task} failed. ${reason ? printable(reason) : "It left no reason. Its log says more."}`),
-    el("p", {}, "Fix that, then clear the failed tasks: the run evaluates the same interval again."));
+    el("p", {}, "The report of this failure says what to do. Most often: fix the cause, then clear the failed task."));
 }
 
 function show(facts, alert) {
@@ -55,43 +57,46 @@ function show(facts, alert) {
     ...shown(interval, coverage),
     ...(full.length > 1 ? [el("h2", {}, "When"), ...chart(interval, sums, full.flatMap((row) => spans(row, settings)))] : []),
     ...(rows.length ? [el("h2", {}, "Who, the worst first"), el("p", { class: "note" }, full.length ? STRIP : ""), list] : []),
-    unnamed > 0 ? el("p", {}, `${count(unnamed, "more group")} not named here.`) : "",
+    unnamed > 0 ? el("p", {}, `Not named here: ${count(unnamed, "more group")}.`) : "",
   ].filter((part) => part);
 }
 
 function sentence({ settings, groups, failures, coverage }) {
   const unit = settings.group_by.length === 1 ? UNITS[settings.group_by[0]] : "group";
-  const limit = `${settings.threshold} ${settings.count} within ${count(settings.window_minutes, "minute")}`;
+  const limit = `${settings.threshold.toLocaleString("en")} ${settings.counted ?? settings.count}${settings.own_thresholds
+    ? ", or their own threshold," : ""} within ${count(settings.window_minutes, "minute")}`;
   const all = failures === undefined ? "" : ` The log shows ${count(failures, "failure")} of anybody in this interval.`;
-  const silent = [[groups.held_back, "held back, as reported before"], [groups.ignored, "ignored"]]
+  const silent = [[groups.over, "quiet again"], [groups.held_back, "already reported and held back"],
+    [groups.ignored, "ignored"]]
     .map(([number, what]) => number ? ` ${number} ${what}.` : "").join("");
   if (groups.reported) {
     return `▲ ${count(groups.reported, unit)}${groups.reported > 1 ? " each" : ""} reached the threshold of ${limit}. ` +
       (groups.critical ? `${groups.critical} GOT IN.` : "None got in.") + silent + all;
   }
   if (coverage.verdict === "unseen") return "◇ Nobody knows whether anybody attacked: the log does not show this interval.";
+  if (coverage.verdict === "partial") return `◐ Nothing to report in the part that the log shows; the rest is unknown.${silent}${all}`;
   return `✓ Nothing to report: no ${silent ? "other " : ""}${unit} reached the threshold of ${limit}.${silent}${all}`;
 }
 
-const STRIP = "Strip above the bars: pale over the window that first reached the threshold, dark until the last one that did.";
 const spans = ({ first_breach_at: at, last_breach_at: last }, settings) =>
   at ? [[new Date(at) - settings.window_minutes * 60_000, at, "--window"], [at, last, "--breach"]] : [];
 
 function shown({ start, end }, { verdict, reason, shown: part }) {
   const place = (moment) => `${100 * (Date.parse(moment) - Date.parse(start)) / (Date.parse(end) - Date.parse(start))}%`;
   const [from, to] = part ? [part.start, part.end] : verdict === "seen" ? [start, end] : [start, start];
-  const seen = el("span"), says = { seen: "✓ Seen: the log shows the whole interval.", partial: "◐ Partly seen: ", unseen: "◇ Unseen: " };
+  const seen = el("span"), ends = reason ? "; " : ".";
+  const says = { seen: `✓ Seen: the log shows the whole interval${ends}`, partial: "◐ Partly seen: ", unseen: "◇ Unseen: " };
   Object.assign(seen.style, { left: place(from), right: `calc(100% - ${place(to)})` });
-  return [el("p", { class: verdict }, says[verdict], verdict === "seen" ? "" : printable(reason ?? ""),
+  return [el("p", { class: verdict }, says[verdict], printable(reason ?? ""),
     verdict === "partial" && part ? [". Seen from ", time(from), " to ", time(to), "."] : ""),
-  el("div", { class: "coverage", "aria-hidden": "true" }, seen)];
+  verdict === "partial" && !part ? "" : el("div", { class: "coverage", "aria-hidden": "true" }, seen)];
 }
 
 function item(row, state, interval, settings) {
   const title = el("h3", {}, group(row.group), ` ${count(row.failures, "failure")} `, el("span", { class: "state" }, state),
     row.over && state !== "over" ? ", over " : " ", row.critical ? el("strong", {}, "GOT IN") : "");
   if (!row.failures_over_time) return el("li", {}, title);
-  const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" in ", name(what.warehouse)] : "", " at ", time(what.at)];
+  const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" at ", name(what.warehouse)] : "", " at ", time(what.at)];
   const more = row.users_tried - row.top_users.length, at = row.warehouses, { got_in: got, first_login: first } = row;
   const other = JSON.stringify(first) === JSON.stringify(got) ? null : first;
   const users = row.top_users.map((user, place) => [place ? ", " : "", name(user.user), ` (${user.failures}` +
@@ -103,7 +108,8 @@ function item(row, state, interval, settings) {
     ["Failures", [row.first_failure_at ? ["from ", time(row.first_failure_at), " to ", time(row.last_failure_at)] : "none here",
       `; peak ${row.peak}, threshold ${row.threshold}`]],
     ["At the threshold", row.first_breach_at && ["from ", time(row.first_breach_at), " to ", time(row.last_breach_at)]],
-    ["Where", at && [`at ${count(at.number, "warehouse")}: `, at.top.map((each, place) => [place ? ", " : "", name(each.warehouse)])]],
+    ["Where", at && [`at ${count(at.number, "warehouse")}: `, at.top.map((each, place) => [place ? ", " : "", name(each.warehouse)]),
+      at.number > at.top.length ? ` and ${at.number - at.top.length} more` : ""]],
     ["Tried", users.length && [users, more > 0 ? ` and ${count(more, "more user")}` : ""]],
     [state === "ignored" ? "Ignored" : "Matches", row.ignore_entry && printable(row.ignore_entry.reason)],
   ];

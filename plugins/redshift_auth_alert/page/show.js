@@ -66,6 +66,6 @@ export function chart({ start, end }, failures, spans, moments = [], height = 90
   }, [times, failures], host);
   sizes.observe(host);
   const minutes = +((last - first) / 60 / failures.length).toFixed(1);
-  return [host, table(`Failures in each ${count(minutes, "minute")}, as a table`, ["Around (UTC)", "Failures"],
-    times.map((at, part) => [utc(at * 1000), String(failures[part])]))];
+  return [host, table(`Failures in each ${count(minutes, "minute")}, as a table`, ["From (UTC)", "Failures"],
+    failures.map((number, part) => [utc((first + part * (last - first) / failures.length) * 1000), String(number)]))];
 }
