@@ -1,4 +1,4 @@
-"""``python -m sandbox pictures``: the alert and the page as README shows them, from real failed sign-ins."""
+"""``python -m sandbox pictures``: the alert, the page and the graph as the docs show them, from real failed sign-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.mwaa import DAG_ID, ROOT, airflow_home, monitor_file, running_airfl
 from sandbox.warehouse import running_warehouse
 
 PICTURES = ROOT / "docs" / "pictures"
-LIMIT = 300_000  # bytes of both
+LIMIT = 300_000  # bytes of all
 NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 MAIL = """<!DOCTYPE html>
 <style>body {{ margin: 0; padding: 16px; font: 13px/1.4 monospace; white-space: pre-wrap; }}</style>
@@ -44,7 +44,7 @@ def run(_arguments: argparse.Namespace) -> int:
 
 
 def take(mail: Mail, address: str) -> None:
-    """Take both pictures."""
+    """Take the pictures."""
     with running_chromium() as browser:
         page = browser.new_page(viewport={"width": 680, "height": 100}, timezone_id="UTC")
         page.set_content(MAIL.format(subject=html.escape(mail.subject), body=html.escape(mail.body)))
@@ -53,3 +53,7 @@ def take(mail: Mail, address: str) -> None:
         page.goto(address)
         page.frame_locator("iframe").locator("li canvas").last.wait_for()
         page.screenshot(path=PICTURES / "page.png")
+        page.evaluate("localStorage.setItem('default_dag_view', '\"graph\"')")
+        page.reload()
+        page.locator(".react-flow__node").last.wait_for()
+        page.locator(".react-flow").screenshot(path=PICTURES / "graph.png")
