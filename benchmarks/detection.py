@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def against_elastalert() -> Iterator[Figure]:
     """
     python = _environment()
     events = _events()
-    run = replace(make_run(Interval(NOON - timedelta(hours=12), NOON + timedelta(hours=12))), tried_thresholds=(10,))
+    run = make_run(Interval(NOON - timedelta(hours=12), NOON + timedelta(hours=12)))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "events.csv"
         with file.open("w", newline="") as opened:
