@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import sqlglot
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, output_of
 from benchmarks.statement import INCLUDE, NOON, make_run
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
@@ -74,10 +74,7 @@ def against_elastalert() -> Iterator[Figure]:
                 began = time.perf_counter()
                 rows = admin.execute(ours).fetchall()
                 row_by_row.append(time.perf_counter() - began)
-                done = subprocess.run(
-                    [python, HERE / "elastalert_rule.py", file], env={}, check=True, capture_output=True, text=True
-                )
-                answer = json.loads(done.stdout)
+                answer = json.loads(output_of([python, HERE / "elastalert_rule.py", file], env={}))
                 theirs.append(answer["seconds"])
     if set(answer["groups"]) != set(found["remote_host"]) or len(rows) != len(found):
         raise RuntimeError("the two do not say the same of which groups breached")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, output_of
 from benchmarks.tasks import MONITOR
 from sandbox.aws import running_cloud
 from sandbox.home import lay_out
@@ -75,8 +74,7 @@ def one_pass() -> Iterator[Figure]:
         }
 
         def run(*arguments: str) -> str:
-            command = [sys.executable, *arguments]
-            return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+            return output_of([sys.executable, *arguments], env)
 
         run("-m", "airflow", "db", "migrate")
         files = [str(dags / name) for name in ("redshift_auth_failure_alert.py", "plain.py")]
@@ -98,8 +96,7 @@ def each_warehouse() -> Iterator[Figure]:
 
         def seconds(file: Path) -> float:
             code = f"import runpy, time; runpy.run_path({str(file)!r}); print(time.process_time())"
-            done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-            return float(done.stdout.split()[-1])
+            return float(output_of([sys.executable, "-c", code], env).split()[-1])
 
         seconds(files[0])  # writes the byte code and Airflow's configuration
         rounds = [list(map(seconds, files)) for _ in range(ROUNDS)]

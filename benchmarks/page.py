@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.figure import Figure, medians
+from redshift_auth_alert.tasks.page import PREFIX
 from sandbox.aws import running_cloud
 from sandbox.mwaa import DAG_ID, airflow_home, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
@@ -31,7 +32,7 @@ def first_paint() -> Iterator[Figure]:
             run_id = airflow.trigger({})
             airflow.wait_for_run(run_id)
             run, window = f"{airflow.url}/dags/{DAG_ID}/runs/{quote(run_id, safe='')}", browser.new_page()
-            page = f"{airflow.url}/redshift-auth-alert/index.html?dag_id={DAG_ID}&run_id={quote(run_id, safe='')}"
+            page = f"{airflow.url}{PREFIX}/index.html?dag_id={DAG_ID}&run_id={quote(run_id, safe='')}"
 
             def opened(address: str, first: Any) -> None:
                 window.goto(address)
