@@ -10,7 +10,7 @@ from urllib.parse import quote
 from benchmarks.figure import Figure, medians
 from redshift_auth_alert.tasks.page import PREFIX
 from sandbox.aws import running_cloud
-from sandbox.mwaa import DAG_ID, airflow_home, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, airflow_home, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 
 GROUPS = 1_000
@@ -21,8 +21,7 @@ def first_paint() -> Iterator[Figure]:
     """Wall time until the first of 1,000 groups is painted, against the first of the run's tasks in Airflow's page."""
     from sandbox.browser import running_chromium
 
-    never = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    monitors = {"default.yaml": monitor_file(start_date=never, threshold=1)}
+    monitors = {"default.yaml": monitor_file(start_date=NEVER, threshold=1)}
     with running_cloud() as cloud, running_warehouse() as warehouse, airflow_home() as home:
         at = datetime.now(UTC) - timedelta(minutes=5)
         for number in range(GROUPS):

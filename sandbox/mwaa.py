@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sandbox.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 DAG_ID = "redshift_auth_failure_alert"
+NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()  # the start of a monitor that runs only when triggered
 SCHEDULER = ["scheduler", "--skip-serve-logs"]  # which it would serve on all addresses
 
 
