@@ -11,7 +11,7 @@ LOCK := UV_EXTRA_INDEX_URL= UV_FIND_LINKS= $(UV) pip compile -q --generate-hashe
 # No package is built, as what builds it comes without a hash.
 LOCKED := --require-hashes --only-binary :all:
 SYNC := $(UV) pip sync -q $(LOCKED)
-unexport MAKEFLAGS  # what a test runs with make goes by no flag of this make
+unexport MAKEFLAGS  # a make that a test runs must not inherit these flags
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 export PYTHONWARNINGS := ignore::RuntimeWarning:platformdirs
 
@@ -41,7 +41,7 @@ test-page: $(READY) $(PAGE)  ## the page in Chromium, with recorded answers and 
 test-thorough: $(READY)  ## 10,000 hostile names, monitor files and overrides each
 	$(BIN)/python -m pytest --hypothesis-profile=thorough tests/settings/test_properties.py tests/tasks/test_hostile_names.py
 
-# A line for each Airflow, which has so much to do as two cores can bear.
+# One Airflow per line: two cores cannot bear more.
 test-faults: test-faults-first $(READY)  ## faults injected into a real Airflow, approvals, where its secrets go, and 1,000 monitors
 	$(BIN)/python -m pytest $(addprefix tests/faults/test_,warehouse.py schedule.py)
 	$(BIN)/python -m pytest $(addprefix tests/faults/test_,clock.py metadata.py scheduler.py)
@@ -115,8 +115,8 @@ lock: $(READY)  ## resolve requirements-dev.txt anew; CONSTRAINTS=FILE holds it 
 
 lock-images: $(READY)  ## resolve deploy/airflow anew; IMAGES=FOLDER of airflow-X-{constraints,image-packages}.txt
 	@set -e; for airflow in $(AIRFLOWS); do cd $(CURDIR)/deploy/airflow/$$airflow; \
-	grep -v '^psycopg2==' $(IMAGES)/airflow-$$airflow-image-packages.txt > image.in; \
-	$(LOCK) --python-version 3.12 -c $(IMAGES)/airflow-$$airflow-constraints.txt requirements.txt image.in > image.new; \
+	grep -v '^psycopg2==' $(abspath $(IMAGES))/airflow-$$airflow-image-packages.txt > image.in; \
+	$(LOCK) --python-version 3.12 -c $(abspath $(IMAGES))/airflow-$$airflow-constraints.txt requirements.txt image.in > image.new; \
 	$(LOCK) --python-version 3.12 -c image.new ../tests.in > tests.new; \
 	for lock in image tests; do { echo '# Locked by "make lock-images"; do not edit.'; cat $$lock.new; } > $$lock.txt; done; \
 	rm image.in image.new tests.new; done
@@ -133,14 +133,12 @@ $(READY): requirements-dev.txt sandbox/find-python
 	$(SYNC) --python $(BIN)/python requirements-dev.txt; \
 	touch $(READY)
 
-# Without npm there is no stamp: its tests are skipped, and in CI they fail.
-$(GRAMMARS): tests/grammar/package-lock.json tests/grammar/.npmrc
-	@if command -v npm >/dev/null; then npm ci --ignore-scripts --prefix tests/grammar && touch $@; \
-	else echo "No npm: the tests of the SQL's grammar that need node are skipped." >&2; fi
-
-$(PAGE): tests/page/package-lock.json tests/page/.npmrc
-	@if command -v npm >/dev/null; then npm ci --ignore-scripts --prefix tests/page && touch $@; \
-	else echo "No npm: the tests that compare the page with npm are skipped." >&2; fi
+# Without npm there is no stamp: the tests that need it are skipped, and in CI they fail.
+$(GRAMMARS): NEED_NPM := the tests of the SQL's grammar that need node
+$(PAGE): NEED_NPM := the tests of the page's accessibility and chart library
+tests/%/node_modules/.ready: tests/%/package-lock.json tests/%/.npmrc
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --prefix tests/$* && touch $@; \
+	else echo "No npm: $(NEED_NPM) are skipped." >&2; fi
 
 # Two environments of each Airflow: "image" holds what MWAA's image and requirements.txt give and no more, "tests" also the tools.
 .PRECIOUS: .venv-%/.ready

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from benchmarks import detection, fleet, history, monitors, page, statement, tasks
-from benchmarks.figure import Figure
-
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.figure import Figure, output_of
 
 
 def demo() -> Iterator[Figure]:
@@ -27,7 +23,7 @@ def test() -> Iterator[Figure]:
 
 def _wall_seconds(target: str) -> float:
     began = time.monotonic()
-    subprocess.run(["make", "-s", target], cwd=ROOT, check=True, capture_output=True)
+    output_of(["make", "-s", target])
     return time.monotonic() - began
 
 

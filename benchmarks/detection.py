@@ -11,14 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import sqlglot
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, output_of
 from benchmarks.statement import INCLUDE, NOON, make_run
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
@@ -40,7 +39,7 @@ def against_elastalert() -> Iterator[Figure]:
     """
     python = _environment()
     events = _events()
-    run = replace(make_run(Interval(NOON - timedelta(hours=12), NOON + timedelta(hours=12))), tried_thresholds=(10,))
+    run = make_run(Interval(NOON - timedelta(hours=12), NOON + timedelta(hours=12)))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "events.csv"
         with file.open("w", newline="") as opened:
@@ -75,10 +74,7 @@ def against_elastalert() -> Iterator[Figure]:
                 began = time.perf_counter()
                 rows = admin.execute(ours).fetchall()
                 row_by_row.append(time.perf_counter() - began)
-                done = subprocess.run(
-                    [python, HERE / "elastalert_rule.py", file], env={}, check=True, capture_output=True, text=True
-                )
-                answer = json.loads(done.stdout)
+                answer = json.loads(output_of([python, HERE / "elastalert_rule.py", file], env={}))
                 theirs.append(answer["seconds"])
     if set(answer["groups"]) != set(found["remote_host"]) or len(rows) != len(found):
         raise RuntimeError("the two do not say the same of which groups breached")

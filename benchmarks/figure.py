@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 7
 
 
@@ -40,3 +43,12 @@ def medians(*works: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
             work()
             taken.append(time.perf_counter() - began)
     return [statistics.median(taken[1:]) for taken in times]
+
+
+def output_of(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> str:
+    """Run a command in the checkout and return what it prints; where it fails, that is shown beside its errors."""
+    done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, end="", flush=True)
+        done.check_returncode()
+    return done.stdout

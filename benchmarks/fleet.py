@@ -6,7 +6,6 @@ import json
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, output_of
 from benchmarks.statement import INCLUDE, make_run
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.detection.statement import statement
@@ -103,7 +102,7 @@ def cost(root: str, interval: str) -> tuple[float, float]:
 def _cost_in_a_fresh_process(root: Path, interval: str) -> tuple[float, float]:
     code = "import sys; from benchmarks.fleet import cost; print(*cost(*sys.argv[1:]))"
     command = [sys.executable, "-c", code, str(root), interval]
-    seconds, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    seconds, megabytes = output_of(command).split()
     return float(seconds), float(megabytes)
 
 

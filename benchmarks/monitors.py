@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, output_of
 from benchmarks.tasks import MONITOR
 from sandbox.aws import running_cloud
 from sandbox.home import lay_out
-from sandbox.mwaa import monitor_file, running_airflow
+from sandbox.mwaa import NEVER, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 
 ROUNDS = 5
@@ -75,8 +74,7 @@ def one_pass() -> Iterator[Figure]:
         }
 
         def run(*arguments: str) -> str:
-            command = [sys.executable, *arguments]
-            return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+            return output_of([sys.executable, *arguments], env)
 
         run("-m", "airflow", "db", "migrate")
         files = [str(dags / name) for name in ("redshift_auth_failure_alert.py", "plain.py")]
@@ -98,8 +96,7 @@ def each_warehouse() -> Iterator[Figure]:
 
         def seconds(file: Path) -> float:
             code = f"import runpy, time; runpy.run_path({str(file)!r}); print(time.process_time())"
-            done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-            return float(done.stdout.split()[-1])
+            return float(output_of([sys.executable, "-c", code], env).split()[-1])
 
         seconds(files[0])  # writes the byte code and Airflow's configuration
         rounds = [list(map(seconds, files)) for _ in range(ROUNDS)]
@@ -109,8 +106,7 @@ def each_warehouse() -> Iterator[Figure]:
 
 def scheduled() -> Iterator[Figure]:
     """Wall time from the start of Airflow's processes until each of 500 warehouses of one file has its next run."""
-    far = "2999-01-01T00:00:00Z"
-    monitors = {"fleet.yaml": monitor_file(start_date=far) + warehouses(WAREHOUSES)}
+    monitors = {"fleet.yaml": monitor_file(start_date=NEVER) + warehouses(WAREHOUSES)}
     with tempfile.TemporaryDirectory() as folder, running_cloud() as cloud, running_warehouse() as warehouse:
         timeouts = {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300"}
         with running_airflow(Path(folder), warehouse, cloud, monitors, variables=timeouts) as airflow:

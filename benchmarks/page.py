@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.figure import Figure, medians
+from redshift_auth_alert.tasks.page import PREFIX
 from sandbox.aws import running_cloud
-from sandbox.mwaa import DAG_ID, airflow_home, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, airflow_home, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 
 GROUPS = 1_000
@@ -20,8 +21,7 @@ def first_paint() -> Iterator[Figure]:
     """Wall time until the first of 1,000 groups is painted, against the first of the run's tasks in Airflow's page."""
     from sandbox.browser import running_chromium
 
-    never = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    monitors = {"default.yaml": monitor_file(start_date=never, threshold=1)}
+    monitors = {"default.yaml": monitor_file(start_date=NEVER, threshold=1)}
     with running_cloud() as cloud, running_warehouse() as warehouse, airflow_home() as home:
         at = datetime.now(UTC) - timedelta(minutes=5)
         for number in range(GROUPS):
@@ -31,7 +31,7 @@ def first_paint() -> Iterator[Figure]:
             run_id = airflow.trigger({})
             airflow.wait_for_run(run_id)
             run, window = f"{airflow.url}/dags/{DAG_ID}/runs/{quote(run_id, safe='')}", browser.new_page()
-            page = f"{airflow.url}/redshift-auth-alert/index.html?dag_id={DAG_ID}&run_id={quote(run_id, safe='')}"
+            page = f"{airflow.url}{PREFIX}/index.html?dag_id={DAG_ID}&run_id={quote(run_id, safe='')}"
 
             def opened(address: str, first: Any) -> None:
                 window.goto(address)

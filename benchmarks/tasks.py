@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.figure import Figure, medians
+from benchmarks.figure import Figure, medians, output_of
 from benchmarks.statement import INCLUDE, NO_CLIENTS, make_run
 from redshift_auth_alert.detection.candidates import Candidates, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
@@ -60,8 +59,7 @@ def imports() -> Iterator[Figure]:
 
         def seconds(code: str) -> float:
             timed = f"import time; began = time.process_time()\n{code}\nprint(time.process_time() - began)"
-            done = subprocess.run([sys.executable, "-c", timed], env=env, capture_output=True, text=True, check=True)
-            return float(done.stdout.split()[-1])
+            return float(output_of([sys.executable, "-c", timed], env).split()[-1])
 
         seconds(works[1])  # writes the byte code and Airflow's configuration
         rounds = [[seconds(code) for code in works] for _ in range(ROUNDS)]
@@ -152,7 +150,7 @@ def _peak_memory(table: Candidates) -> float:
         json.dump(table, file)
         file.flush()
         command = [sys.executable, "-c", code, file.name]
-        printed = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+        printed = [output_of(command) for _ in range(3)]
     return statistics.median(float(each.splitlines()[-1]) for each in printed)
 
 

@@ -51,7 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
         if alarms:
             print(alarms)
     except KeyboardInterrupt:
-        print("\nInterrupted. An update of the environment that was begun goes on; then run the same command again.")
+        print(
+            "\nInterrupted. If the environment has begun to update, it goes on: wait until it is AVAILABLE, "
+            "then run the same command again."
+        )
         sys.exit(130)
     except (AlertError, BotoCoreError) as error:
         sys.exit(str(error))

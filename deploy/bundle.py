@@ -13,7 +13,15 @@ from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.monitors import load_monitors
 
 ROOT = Path(__file__).resolve().parents[1]
-AIRFLOWS = tuple(sorted(folder.name for folder in (ROOT / "deploy" / "airflow").iterdir() if folder.is_dir()))
+
+
+def versions_in(folder: Path) -> tuple[str, ...]:
+    """Return the Airflow versions that have a folder there, the newest last."""
+    names = [each.name for each in folder.iterdir() if each.is_dir()]
+    return tuple(sorted(names, key=lambda name: [int(number) for number in name.split(".")]))
+
+
+AIRFLOWS = versions_in(ROOT / "deploy" / "airflow")
 NEWEST = AIRFLOWS[-1]
 
 
@@ -38,7 +46,8 @@ def files_to_install(root: Path = ROOT, airflow: str = NEWEST) -> dict[str, byte
 def write_bundle(build: Path, root: Path = ROOT, airflow: str = NEWEST) -> None:
     """Write the bundle into the folder ``build``, which is emptied first. Raises as make_bundle does."""
     bundle = make_bundle(root, airflow)
-    shutil.rmtree(build, ignore_errors=True)
+    if build.exists():
+        shutil.rmtree(build)
     for name, content in bundle.items():
         (build / name).parent.mkdir(parents=True, exist_ok=True)
         (build / name).write_bytes(content)

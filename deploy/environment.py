@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redshift_auth_alert.settings.errors import AlertError
 
 _READY = ("AVAILABLE", "UPDATE_FAILED")
+_BLIND = 15  # looks in a row that fail, one every 20 seconds: credentials that have expired do not come back
 Objects = dict[str, bytes | None]  # content by key, None to delete
 
 
@@ -84,11 +85,13 @@ class Environment:
                 self._update(asked)
             self._write(plan.after)
         except AlertError as error:
-            left = ", ".join(f"{key} {version}" for key, version in self._written)
-            with _errors_of(f"{error}\nNot all is taken back; delete these versions: {left}"):
-                for key, version in reversed(self._written):
-                    self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
-            taken_back = "What was written and not installed has been taken back. " * bool(left)
+            taken_back = "What was written and not installed has been taken back. " * bool(self._written)
+            try:
+                self._take_back()
+            except AlertError as further:
+                left = ", ".join(f"{key} {version}" for key, version in self._written)
+                what = f"Not everything was taken back; delete these versions: {left}"
+                raise AlertError(f"{error}\n{what}: {further}") from error
             raise AlertError(f"{error}\n{taken_back}Fix this, then run the same command again.") from error
 
     def _write(self, objects: Objects) -> None:
@@ -97,6 +100,13 @@ class Environment:
                 call = self._s3.delete_object if content is None else self._s3.put_object
                 answer = call(Bucket=self.bucket, Key=key, **({} if content is None else {"Body": content}))
             self._written.append((key, answer["VersionId"]))
+
+    def _take_back(self) -> None:
+        while self._written:
+            key, version = self._written[-1]
+            with _errors_of(f"s3://{self.bucket}/{key}"):
+                self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
+            self._written.pop()
 
     def _update(self, asked: dict[str, str]) -> None:
         before, began = self._last_update.get("CreatedAt"), time.monotonic()
@@ -108,11 +118,19 @@ class Environment:
                 print("MWAA gave no answer, so nothing is taken back: the update may have begun.")
                 raise
         print("The environment is being updated, which takes 20 to 30 minutes. Tasks that this stops are tried again.")
+        failures = 0
         while not self._is_updated(before):
             print(f"{(time.monotonic() - began) / 60:4.0f} min  {self.status}", flush=True)
             time.sleep(20)
-            with suppress(AlertError):  # the update goes on, whether or not we can see it
+            try:
                 self.read()
+                failures = 0
+            except AlertError as error:  # the update goes on, whether or not we can see it
+                failures, self.status = failures + 1, f"not seen: {error}"
+                if failures == _BLIND:
+                    self._written.clear()
+                    what = "The update may go on, so nothing is taken back: wait until it has ended."
+                    raise AlertError(f"{error}\n{what}") from error
         if self.status == "UPDATE_FAILED" or self._last_update.get("Status") == "FAILED":
             raise AlertError(f"MWAA keeps what environment {self.name!r} had: {self._last_update.get('Error')}")
         self._written.clear()

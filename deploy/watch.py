@@ -16,7 +16,6 @@ from redshift_auth_alert.settings.monitors import DAG_ID, Monitor
 ALARMS = 450  # of the 500 resources of a stack; the others are the template's own
 _BYTES = 4096  # of a parameter's value
 _LONGEST = 302_400  # seconds: CloudWatch looks back 7 days at most, and the alarm looks at two intervals
-_FROM = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def watched_by(monitors: Iterable[Monitor]) -> str:
@@ -75,9 +74,14 @@ def _logical_id(entry: str) -> str:
 
 @cache
 def _longest_interval(schedule: str) -> int:
-    """Return the seconds of the longest interval of a cron expression that begins within five weeks."""
-    times, end = croniter(schedule, _FROM - timedelta(seconds=1)), (_FROM + timedelta(weeks=5)).timestamp()
-    ticks: list[float] = [times.get_next(float)]
-    while ticks[-1] < end:
-        ticks.append(times.get_next(float))
-    return max(round(later - earlier) for earlier, later in pairwise(ticks))
+    """Return the seconds of a cron expression's longest interval, of five weeks and of those that end a month."""
+    longest = 0.0
+    for month in range(1, 13):  # a schedule may leave some out
+        begin = datetime(2025, month, 1, tzinfo=UTC)
+        end = (begin + timedelta(weeks=5 if month == 1 else 0)).timestamp()
+        times = croniter(schedule, begin)
+        ticks: list[float] = [times.get_prev(float)]
+        while ticks[-1] < end:
+            ticks.append(times.get_next(float))
+        longest = max(longest, *(later - earlier for earlier, later in pairwise(ticks)))
+    return round(longest)

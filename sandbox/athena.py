@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,7 +37,7 @@ class Athena:
 def answering_queries(s3: Any) -> Iterator[Athena]:
     """Answer the queries to moto's Athena until the end of the block, from the files that the client ``s3`` sees."""
     with tempfile.TemporaryDirectory(prefix="redshift-auth-alert-s3-") as folder, ThreadPoolExecutor(2) as workers:
-        athena = Athena(Engine(_from_s3(s3, Path(folder))))
+        athena = Athena(Engine(files_in(s3, Path(folder))))
         start = AthenaBackend.start_query_execution
 
         def started(backend: AthenaBackend, query: str, *rest: Any, **named: Any) -> str:
@@ -95,17 +96,19 @@ def _datum(value: Any) -> dict[str, str]:
     return {"VarCharValue": str(value)}
 
 
-def _from_s3(s3: Any, folder: Path) -> ListFiles:
+def files_in(s3: Any, folder: Path) -> ListFiles:
+    """Return what lists the files that the client ``s3`` sees, with copies of them in ``folder``."""
     copies: dict[tuple[str, str], Path | None] = {}
+    one_by_one = threading.Lock()  # a query must not write a file anew while another one reads it
 
     def list_files(uri: str) -> list[tuple[str, Path]]:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         found = []
         there = {each["Name"] for each in s3.list_buckets()["Buckets"]}
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix) if bucket in there else ()
-        for page in pages:
-            for each in page.get("Contents", []):
-                version = (each["Key"], each["ETag"])
+        for each in (each for page in pages for each in page.get("Contents", [])):
+            version = (each["Key"], each["ETag"])
+            with one_by_one:
                 if version not in copies:
                     content = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
                     path = folder / bucket / each["Key"]

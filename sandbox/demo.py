@@ -7,14 +7,13 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor
 from sandbox.aws import Mail, running_cloud
 from sandbox.monitors import for_sandbox, load_own
-from sandbox.mwaa import Airflow, airflow_home, running_airflow
+from sandbox.mwaa import NEVER, Airflow, airflow_home, running_airflow
 from sandbox.process import ignore_interrupts
 from sandbox.show import Show
 from sandbox.warehouse import Warehouse, running_warehouse
@@ -57,7 +56,6 @@ def run(_arguments: argparse.Namespace) -> int:
     """Fail real logins, run the DAGs, show the messages; return 0 where they name exactly the right hosts."""
     monitors, show = load_own(), Show()
     show.say("This takes about a minute. Everything runs on this machine and is removed at the end.\n")
-    times = {"start_date": (datetime.now(UTC) + timedelta(days=1)).isoformat()}  # so that only the triggered runs run
     with contextlib.ExitStack() as running:
         with show.doing("Starting a local Redshift and a local AWS"):
             cloud, warehouse = running.enter_context(running_cloud()), running.enter_context(running_warehouse())
@@ -68,7 +66,8 @@ def run(_arguments: argparse.Namespace) -> int:
             show.step(f"{attack.address} failed {attack.failures} real logins{got_in}.")
         home = running.enter_context(airflow_home())
         with show.doing("Airflow creates its database"):
-            airflow = running.enter_context(running_airflow(home, warehouse, cloud, for_sandbox(monitors, **times)))
+            files = for_sandbox(monitors, start_date=NEVER)
+            airflow = running.enter_context(running_airflow(home, warehouse, cloud, files))
         with show.doing("Airflow starts and reads the DAGs"):
             for monitor in monitors:
                 airflow.unpause(monitor.dag_id)

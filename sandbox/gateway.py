@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+
+from sandbox.relay import pass_on, serving
 
 _REDSHIFT_ONLY = {
     b"client_protocol_version",
@@ -24,26 +23,9 @@ _PROTOCOL_3 = 196_608
 _SSL_REQUEST, _GSS_REQUEST = 80_877_103, 80_877_104
 
 
-@contextlib.contextmanager
-def serve(to_port: int) -> Iterator[int]:
+def serve(to_port: int) -> contextlib.AbstractContextManager[int]:
     """Serve in a thread of its own until the end of the block; yields the port to connect to."""
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
-
-    async def run() -> None:
-        stopped = asyncio.Event()
-        server = await asyncio.start_server(lambda reader, writer: _connection(reader, writer, to_port), "127.0.0.1", 0)
-        started.set_result((asyncio.get_running_loop(), stopped, server.sockets[0].getsockname()[1]))
-        await stopped.wait()
-        server.close()
-
-    thread = threading.Thread(target=asyncio.run, args=[run()], daemon=True, name="gateway")
-    thread.start()
-    loop, stopped, port = started.result(10)
-    try:
-        yield port
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join(5)
+    return serving(lambda reader, writer: _connection(reader, writer, to_port), "gateway")
 
 
 async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_port: int) -> None:
@@ -55,8 +37,8 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         with contextlib.closing(downstream):
             downstream.write(startup)
             async with asyncio.TaskGroup() as both:
-                both.create_task(_pump(reader, downstream))
-                both.create_task(_pump(upstream, writer))
+                both.create_task(pass_on(reader, downstream))
+                both.create_task(pass_on(upstream, writer))
 
 
 async def _startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -73,11 +55,3 @@ async def _startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     pairs = zip(words[0::2], words[1::2], strict=False)
     kept = b"".join(name + b"\0" + value + b"\0" for name, value in pairs if name and name not in _REDSHIFT_ONLY)
     return struct.pack("!ii", len(kept) + 9, _PROTOCOL_3) + kept + b"\0"
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-        sink.write_eof()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sandbox.athena import answering_queries
 from sandbox.aws import Mail, running_cloud
 from sandbox.log_files import CLUSTER, FAILURE, LOGIN, ConnectionEvent, athena_connection, deliver, heartbeat
-from sandbox.mwaa import DAG_ID, Airflow, airflow_home, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, airflow_home, monitor_file, running_airflow
 from sandbox.process import ignore_interrupts
 from sandbox.show import Show
 from sandbox.warehouse import running_warehouse
@@ -59,7 +59,7 @@ def run(_arguments: argparse.Namespace) -> int:
     events = [event for attack in attacks for event in attack.events]
     monitors = {"default.yaml": monitor_file(
         schedule="0 0 * * *", source="auto", athena_conn_id="athena_default", cluster=CLUSTER,
-        start_date=(datetime.now(UTC) + DAY).isoformat(),
+        start_date=NEVER,
     )}  # fmt: skip
     with contextlib.ExitStack() as running:
         with show.doing("Starting a local Redshift and a local AWS"):

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sandbox.aws import CREDENTIALS, REGION, Cloud
+from sandbox.aws import ACCOUNT, CREDENTIALS, REGION, Cloud
 
 ROOT = Path(__file__).resolve().parents[1]
-ACCOUNT = "123456789012"
 CLUSTER = "analytics"
 LOGS, RESULTS = "audit-logs", "athena-results"
 FAILURE, LOGIN = "authentication failure", "authenticated"

@@ -12,11 +12,17 @@ from redshift_auth_alert.settings.monitors import DAG_ID, Monitor, load_monitors
 
 MONITORS = Path(__file__).resolve().parents[1] / "include" / "monitors"
 LOGS = ("stl_connection_log", "sys_connection_log")
+_ONE = (
+    "group_by names warehouse, and the sandbox has only one warehouse; to run it, move the monitor out of "
+    "include/monitors, or remove warehouse from group_by"
+)
 
 
 def load_own() -> list[Monitor]:
-    """Return the monitors of this checkout; raise SettingsError where a file is invalid."""
+    """Return the monitors of this checkout; raise SettingsError where a file is invalid or needs a fleet."""
     monitors, problems = load_monitors(MONITORS)
+    fleets = {monitor.place_of("group_by") for monitor in monitors if "warehouse" in monitor.settings.group_by}
+    problems += [f"{place}: {_ONE}" for place in sorted(fleets)]
     if problems:
         raise SettingsError("\n".join(problems))
     return monitors

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sandbox.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 DAG_ID = "redshift_auth_failure_alert"
+NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()  # the start of a monitor that runs only when triggered
 SCHEDULER = ["scheduler", "--skip-serve-logs"]  # which it would serve on all addresses
 
 
@@ -100,18 +101,12 @@ class Airflow:
 
     def runs(self, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
         """All runs of a DAG, the oldest first."""
-        return list(self.api("GET", f"dags/{dag_id}/dagRuns?limit=1000&order_by=run_after")["dag_runs"])
+        return list(self._listed(f"dags/{dag_id}/dagRuns?order_by=run_after", "dag_runs"))
 
     def next_runs(self) -> dict[str, str]:
         """When the next scheduled run of each DAG is due, of those that are loaded, not stale, and have one."""
-        found: dict[str, str] = {}
-        read, total = 0, 1
-        while read < total:
-            page = self.api("GET", f"dags?limit=100&offset={read}&exclude_stale=true&order_by=dag_id")
-            read, total = read + 100, page["total_entries"]
-            due = {dag["dag_id"]: dag["next_dagrun_run_after"] for dag in page["dags"]}
-            found |= {dag_id: at for dag_id, at in due.items() if at}
-        return found
+        dags = self._listed("dags?exclude_stale=true&order_by=dag_id", "dags")
+        return {dag["dag_id"]: at for dag in dags if (at := dag["next_dagrun_run_after"])}
 
     def wait_for_run(self, run_id: str, dag_id: str = DAG_ID, seconds: float = 300) -> str:
         """Wait until a run has ended and return its state."""
@@ -151,6 +146,14 @@ class Airflow:
                 answer.json()[part]["status"] for part in ("metadatabase", "scheduler", "dag_processor")
             }
         return False
+
+    def _listed(self, path: str, what: str) -> Iterator[dict[str, Any]]:
+        """Yield all that a path with a query lists, of which Airflow gives 100 at once."""
+        read, total = 0, 1
+        while read < total:
+            page = self.api("GET", f"{path}&limit=100&offset={read}")
+            read, total = read + 100, page["total_entries"]
+            yield from page[what]
 
     def _has(self, dag_id: str) -> bool:
         with contextlib.suppress(requests.ConnectionError, requests.Timeout):

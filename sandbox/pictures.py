@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import html
-from datetime import UTC, datetime, timedelta
 
 from redshift_auth_alert.tasks.page import RUN_TAB
 from sandbox.aws import Mail, running_cloud
 from sandbox.browser import running_chromium
 from sandbox.demo import ATTACKS
-from sandbox.mwaa import DAG_ID, ROOT, airflow_home, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, ROOT, airflow_home, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 
 PICTURES = ROOT / "docs" / "pictures"
 LIMIT = 300_000  # bytes of all
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 MAIL = """<!DOCTYPE html>
 <style>body {{ margin: 0; padding: 16px; font: 13px/1.4 monospace; white-space: pre-wrap; }}</style>
 <b>Subject: {subject}</b>

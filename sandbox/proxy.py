@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import Literal
+
+from sandbox.relay import pass_on, serving
 
 Behaviour = Literal["answer", "refuse", "hang", "swallow", "cut", "silence"]
 
@@ -29,16 +29,8 @@ class Proxy:
         self.answered = 0
         self.connections = 0
 
-    async def serve(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-        """Serve until the event is set."""
-        stopped = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        started.set_result((asyncio.get_running_loop(), stopped))
-        await stopped.wait()
-        server.close()
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Handle a connection."""
         self.connections += 1
         behaviour = self.behaviour
         with contextlib.suppress(ConnectionError, asyncio.CancelledError), contextlib.closing(writer):
@@ -52,7 +44,7 @@ class Proxy:
                 upstream, downstream = await asyncio.open_connection("127.0.0.1", self.to_port, local_addr=(host, 0))
                 with contextlib.closing(downstream):
                     answers = asyncio.create_task(self._answers(upstream, writer, behaviour))
-                    await _pass_on(reader, downstream)
+                    await pass_on(reader, downstream)
                     await answers
 
     async def _answers(
@@ -78,24 +70,9 @@ class Proxy:
                 writer.write_eof()
 
 
-async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-        sink.write_eof()
-
-
 @contextlib.contextmanager
 def running_proxy(to_port: int) -> Iterator[Proxy]:
     """Run a proxy to a local port in a thread of its own until the end of the block."""
     proxy = Proxy(to_port)
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-    thread = threading.Thread(target=asyncio.run, args=[proxy.serve(started)], daemon=True, name="proxy")
-    thread.start()
-    loop, stopped = started.result(10)
-    try:
+    with serving(proxy.connection, "proxy") as proxy.port:
         yield proxy
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join(5)

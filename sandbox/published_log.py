@@ -13,8 +13,8 @@ from typing import Any
 
 import duckdb
 
-from sandbox.aws import REGION, Cloud
-from sandbox.log_files import ACCOUNT, RESULTS, ConnectionEvent, File
+from sandbox.aws import ACCOUNT, REGION, Cloud
+from sandbox.log_files import RESULTS, ConnectionEvent, File
 
 BUCKET = "aws-redshift"
 NAMESPACE = f"{ACCOUNT}_sys"  # what granularity "account" gives: all warehouses of the account in one table

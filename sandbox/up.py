@@ -51,7 +51,7 @@ def _welcome(show: Show, airflow: Airflow, warehouse: Warehouse, dag_ids: Sequen
     pages = "\n           ".join(f"{airflow.url}/dags/{dag_id}/plugin/{DAG_TAB}" for dag_id in dag_ids)
     show.say(f"""
 Sign-ins   {pages}
-           without a login; it runs every minute, and each run has the tab Sign-ins too
+           no login needed; a run starts every minute, and each has the tab Sign-ins
 Redshift   127.0.0.1:{warehouse.port}, database {DATABASE}, user {USER}, password {USER}
 Logs       {airflow.folder}
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ import redshift_connector
 
 from docs.examples.respond_after_approval import ACL, AWS, DENIAL, NEW_PASSWORD, REDSHIFT, quoted
 from sandbox.aws import CREDENTIALS, Cloud, running_cloud
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
 from tests.conftest import ROOT
 
 RESPOND, UNDO = "respond_after_approval", "undo_responses"
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 HOSTILE = 'x{{ 7 * 7 }}"'
 USERS = {"admin": "admin", "alice": "user", "bob": "viewer", "carol": "user"}
 APPROVED, EXPIRED, UNANSWERED, NOT_ASKED = (f"127.0.0.{each}" for each in (21, 22, 23, 24))

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ import pytest
 import requests
 
 from sandbox.aws import REGION, Cloud, running_cloud
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.proxy import running_proxy
 from sandbox.warehouse import DATABASE, Warehouse, free_port, running_warehouse
 
@@ -33,7 +32,6 @@ CANARIES = (PASSWORD, PARAMETER, AWS_KEY, AWS_TOKEN, IN_EXTRA)
 PLACES = ("files", "metadata database", "inbox", "metrics")
 SSM = f"{DAG_ID}__ssm"
 NO_PARAMETER = f"{DAG_ID}__no_parameter"
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 NOWHERE = f"arn:aws:sns:{REGION}:123456789012:nowhere"
 PARAMETERS = {"user_parameter": "/canary/user", "password_parameter": "/canary/password"}
 MONITORS = {

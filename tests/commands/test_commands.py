@@ -7,19 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
 from sandbox.aws import running_cloud
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 from tests.commands.checkout import copy_checkout
 from tests.docs.documents import Block, blocks
-
-FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
-    monitors = {"default.yaml": monitor_file(start_date=FAR)}
+    monitors = {"default.yaml": monitor_file(start_date=NEVER)}
     with running_cloud() as cloud, running_warehouse() as warehouse:
         folder = tmp_path_factory.mktemp("airflow")
         with running_airflow(folder, warehouse, cloud, monitors, scheduler=False) as airflow:

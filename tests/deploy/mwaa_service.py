@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws import REGION
-
-ACCOUNT = "123456789012"
+from sandbox.aws import ACCOUNT, REGION
 
 
 @dataclass

@@ -17,12 +17,11 @@ from cfnlint.template import Template
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
 
-from sandbox.aws import REGION, Cloud
+from sandbox.aws import ACCOUNT, REGION, Cloud
 from tests.conftest import ROOT
 
 BODY = (ROOT / "deploy" / "template.yaml").read_text()
 TEMPLATE: dict[str, Any] = decode_str(BODY)[0]
-ACCOUNT = "123456789012"
 HERE = f"{REGION}:{ACCOUNT}"
 ALARM_TOPIC = f"arn:aws:sns:{HERE}:alarms"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/mwaa"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bundle import AIRFLOWS, write_bundle
+from deploy.bundle import AIRFLOWS, versions_in, write_bundle
 from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.monitors import DAG_ID, load_monitors
 from tests.conftest import ROOT, TOPIC
@@ -77,6 +77,19 @@ def test_what_an_earlier_bundle_left_is_gone(tmp_path: Path) -> None:
     (tmp_path / "build" / "dags" / "old.py").touch()
     write_bundle(tmp_path / "build")
     assert "dags/old.py" not in contents(tmp_path / "build")
+
+
+def test_what_cannot_be_emptied_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "build").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_bundle(tmp_path / "build")
+
+
+def test_the_newest_airflow_is_the_one_with_the_highest_number(tmp_path: Path) -> None:
+    for version in ("3.10.0", "3.2.1", "3.3.1"):
+        (tmp_path / version).mkdir()
+    assert versions_in(tmp_path) == ("3.2.1", "3.3.1", "3.10.0")
 
 
 def test_what_monitors_share_is_bundled_with_them(tmp_path: Path, checkout: Path) -> None:

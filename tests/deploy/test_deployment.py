@@ -97,9 +97,23 @@ def test_it_waits_though_it_cannot_look_for_a_while(
     run: Run, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    mwaa.throttled_looks = 1
-    assert run()[0] == 0
+    mwaa.throttled_looks = 14
+    status, printed = run()
+    assert (status, printed.count(" min  not seen: ")) == (0, 14)
     assert DAG in bucket.objects()
+
+
+def test_only_looks_in_a_row_that_fail_end_the_wait(run: Run, mwaa: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    mwaa.throttled_looks, mwaa.looks_until_done = 14, 3
+    look = mwaa.look
+
+    def throttled_again() -> dict[str, Any]:
+        mwaa.throttled_looks = 14
+        return look()
+
+    mwaa.look = throttled_again  # type: ignore[method-assign]
+    assert run()[0] == 0
 
 
 def test_the_same_again_changes_nothing(run: Run, bucket: Bucket, mwaa: Service) -> None:

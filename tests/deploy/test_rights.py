@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.aws import REGION, Cloud
+from sandbox.aws import ACCOUNT, REGION, Cloud
 from tests.deploy.policies import is_allowed
-from tests.deploy.stack import ACCOUNT, HERE, OPTIONS, ROLE, Stack, create, delete
+from tests.deploy.stack import HERE, OPTIONS, ROLE, Stack, create, delete
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 REVIEWED = Path(__file__).with_name("rights.yaml")

@@ -34,8 +34,17 @@ def test_what_cannot_be_taken_back_is_named(run: Run, bucket: Bucket, mwaa: Serv
     bucket.forbid("s3:DeleteObject*", "*")
     _, says = run()
     version = bucket.s3.head_object(Bucket=bucket.name, Key="plugins.zip")["VersionId"]
-    assert "Not all is taken back; delete these versions: " in says
+    assert "Not everything was taken back; delete these versions: " in says
     assert f"plugins.zip {version}" in says
+
+
+def test_what_was_taken_back_before_an_error_is_not_named(run: Run, bucket: Bucket, mwaa: Service) -> None:
+    mwaa.refuses_updates = True
+    bucket.forbid("s3:DeleteObject*", MANIFEST)  # written first, and so taken back last
+    _, says = run()
+    version = bucket.s3.head_object(Bucket=bucket.name, Key=MANIFEST)["VersionId"]
+    assert f"delete these versions: {MANIFEST} {version}: " in says
+    assert bucket.objects().keys() == {MANIFEST}
 
 
 def test_an_update_that_fails_is_taken_back(run: Run, bucket: Bucket, mwaa: Service) -> None:
@@ -73,6 +82,18 @@ def test_an_update_that_was_asked_for_without_an_answer_is_not_taken_back(
     status, says = run()
     assert status == 1
     assert "MWAA gave no answer, so nothing is taken back" in says
+    assert "plugins.zip" in bucket.objects()
+
+
+def test_an_update_that_cannot_be_seen_any_more_is_not_taken_back(
+    run: Run, bucket: Bucket, mwaa: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    mwaa.throttled_looks = 15
+    status, says = run()
+    assert status == 1
+    assert says.count("0 min  not seen: environment 'alerts' in eu-central-1: An error occurred (Throttling") == 14
+    assert "The update may go on, so nothing is taken back: wait until it has ended." in says
     assert "plugins.zip" in bucket.objects()
 
 

@@ -13,11 +13,10 @@ from moto.kms.models import kms_backends
 
 from deploy.watch import ALARMS
 from redshift_auth_alert.settings.monitors import DAG_ID, load_monitors
-from sandbox.aws import REGION, Cloud
+from sandbox.aws import ACCOUNT, REGION, Cloud
 from tests.conftest import ROOT
 from tests.deploy.policies import is_allowed
 from tests.deploy.stack import (
-    ACCOUNT,
     ALARM_TOPIC,
     BODY,
     HERE,

@@ -52,7 +52,16 @@ def test_the_seconds_are_those_of_the_longest_interval(schedule: str, seconds: i
     assert f"ScheduleSeconds={seconds} Monitors=a" in watched_by([monitor("a", schedule=schedule)])
 
 
-@pytest.mark.parametrize("schedule", ["0 6 * * 1", "0 0 1 * *", "0 0 1 1 *"], ids=["weekly", "monthly", "yearly"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        pytest.param("0 6 * * 1", id="weekly"),
+        pytest.param("0 0 1 * *", id="monthly"),
+        pytest.param("0 0 1 1 *", id="yearly"),
+        pytest.param("0 6 * 6 *", id="daily in June"),
+        pytest.param("0 6 * 1-6,8-12 *", id="daily but in July"),
+    ],
+)
 def test_a_monitor_that_pauses_for_longer_than_an_alarm_looks_back_is_named(schedule: str) -> None:
     said = watched_by([monitor("a"), monitor("b", schedule=schedule)])
     assert said.endswith("Monitors=a\nNo alarm watches b: its schedule pauses for more than 3.5 days.")
@@ -72,7 +81,7 @@ def test_each_namespace_needs_a_stack_of_its_own() -> None:
     )
 
 
-def test_a_hundred_warehouses_of_forty_characters_fit_into_one_stack() -> None:
+def test_99_warehouses_of_forty_characters_fit_into_one_stack() -> None:
     assert len(listed(watched_by(monitor(f"{'w' * 36}_{number:03}") for number in range(99)))) == 1
 
 

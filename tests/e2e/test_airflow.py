@@ -20,7 +20,7 @@ import pytest
 from sandbox.athena import answering_queries
 from sandbox.aws import Cloud, Mail, running_cloud
 from sandbox.log_files import FAILURE, ConnectionEvent, athena_connection, deliver, heartbeat
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.published_log import NAMESPACE, publish
 from sandbox.warehouse import Warehouse, running_warehouse
 from tests.conftest import ROOT, unwrapped
@@ -30,7 +30,6 @@ SETTLED, MISSED, PAST, MONTH, LACKING = (
     f"{DAG_ID}__{name}" for name in ("settled", "missed", "past", "month", "lacking")
 )
 FLEET = {"source": "sys_connection_log_s3", "athena_conn_id": "athena_default", "namespace": NAMESPACE}
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 A_MOMENT_AGO = (datetime.now(UTC) - 2 * MINUTE).isoformat()
 EVERY_MINUTE = {"schedule": "* * * * *", "threshold": 3, "start_date": A_MOMENT_AGO}
 MONITORS = {

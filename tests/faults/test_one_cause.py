@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
+from sandbox.mwaa import NEVER
 from tests.conftest import unwrapped
-from tests.faults.world import NEVER, World
+from tests.faults.world import World
 
 NOW = datetime.now(UTC)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.mwaa import DAG_ID
+from sandbox.mwaa import DAG_ID, NEVER
 from tests.conftest import unwrapped
-from tests.faults.world import HOST, NEVER, World
+from tests.faults.world import HOST, World
 
 Killed = dict[str, Future[tuple[str, list[Any]]]]
 TASKS = ("query_auth_failures", "check_threshold", "publish_alert")

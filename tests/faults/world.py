@@ -17,13 +17,12 @@ from typing import Any
 
 from sandbox.aws import CREDENTIALS, Cloud, Mail, running_cloud
 from sandbox.aws_faults import AwsFaults, running_aws_faults
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.process import Service
 from sandbox.proxy import Proxy, running_proxy
 from sandbox.warehouse import DATABASE, Warehouse, running_warehouse
 from tests.faults.attacker import attacking, breaches, repeats, reported, twice
 
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 HOST = "127.0.0.11"
 log = logging.getLogger(__name__)
 

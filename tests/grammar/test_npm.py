@@ -52,8 +52,8 @@ def checkout(tmp_path: Path) -> Path:
     return checkout
 
 
-def make(checkout: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [shutil.which("make") or "make", "-o", ".venv/.ready", STAMP]
+def make(checkout: Path, stamp: str = STAMP, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [shutil.which("make") or "make", "-o", ".venv/.ready", stamp]
     return subprocess.run(command, cwd=checkout, env=os.environ | env, capture_output=True, text=True, check=False)
 
 
@@ -75,12 +75,21 @@ def test_make_refuses_a_package_that_has_changed(checkout: Path) -> None:
     assert not (checkout / STAMP).exists()
 
 
-def test_without_npm_make_goes_on_and_says_what_is_left_out(checkout: Path, tmp_path: Path) -> None:
-    done = make(checkout, PATH=str(tmp_path))
-    assert (done.returncode, done.stderr) == (
-        0,
-        "No npm: the tests of the SQL's grammar that need node are skipped.\n",
-    )
+@pytest.mark.parametrize(
+    ("part", "left_out"),
+    [
+        ("grammar", "the tests of the SQL's grammar that need node"),
+        ("page", "the tests of the page's accessibility and chart library"),
+    ],
+)
+def test_without_npm_make_goes_on_and_says_what_is_left_out(
+    checkout: Path, tmp_path: Path, part: str, left_out: str
+) -> None:
+    (checkout / "tests" / part).mkdir(exist_ok=True)
+    for name in ("package-lock.json", ".npmrc"):
+        (checkout / "tests" / part / name).touch()
+    done = make(checkout, f"tests/{part}/node_modules/.ready", PATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, f"No npm: {left_out} are skipped.\n")
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,14 @@ import pytest
 
 from deploy.bundle import ROOT
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import Warehouse, running_warehouse
 from tests.locks import pins
 
-FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 IN_SSM = {"conn_id": "redshift_in_ssm", "sns_topic_arn": "{{ var.value.redshift_auth_alert_topic_in_ssm }}"}
 SCHEDULED = f"{DAG_ID}__scheduled"
 MONITORS = {
-    "default.yaml": monitor_file(start_date=FAR, metrics_namespace="RedshiftAuthAlert", **IN_SSM),
+    "default.yaml": monitor_file(start_date=NEVER, metrics_namespace="RedshiftAuthAlert", **IN_SSM),
     "scheduled.yaml": monitor_file(schedule="* * * * *", environment="scheduled", **IN_SSM),
 }
 CREDENTIALS_PAGE = (ROOT / "docs" / "credentials.md").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -15,12 +14,11 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, exp
 from redshift_auth_alert.tasks.page import PREFIX
 from sandbox.aws import running_cloud
 from sandbox.browser import PATIENCE
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.users import token
 from sandbox.warehouse import running_warehouse
 from tests.page.browser import text
 
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 USERS = {"ann": "admin", "guest": ""}  # a user without a role may see nothing
 NAME = "<img src=x onerror=alert(1)>"
 

@@ -26,6 +26,13 @@ def test_each_line_of_a_lock_is_a_package_a_version_and_hashes(lock: Path) -> No
     assert [line for line in found if not PINNED.fullmatch(line)] == []
 
 
+def test_the_images_lists_may_be_in_a_relative_folder() -> None:
+    command = ["make", "-n", "-o", ".venv/.ready", "lock-images", "IMAGES=images"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"-c {ROOT}/images/airflow-$airflow-constraints.txt" in shown
+    assert f" {ROOT}/images/airflow-$airflow-image-packages.txt" in shown
+
+
 def changed(line: str) -> str:
     """The same line of a lock, with the hash of another file."""
     return re.sub("sha256:.{8}", "sha256:00000000", line)

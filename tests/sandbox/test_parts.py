@@ -6,23 +6,31 @@ import io
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
 import yaml
 from rich.console import Console
 
+from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
 from sandbox import show
+from sandbox.athena import files_in
 from sandbox.aws import REGION, Mail, running_cloud
 from sandbox.demo import judge
-from sandbox.monitors import for_sandbox
+from sandbox.monitors import for_sandbox, load_own
 from sandbox.mwaa import Airflow, airflow_home
 from sandbox.process import child
 from sandbox.proxy import running_proxy
 from tests.conftest import TOPIC
 
+FLEET = {
+    "source": "sys_connection_log_s3", "athena_conn_id": "a", "namespace": "123456789012_sys", "settle_minutes": 60,
+}  # fmt: skip
 CRITICAL = Mail("[CRITICAL] (test) 1 remote host", "127.0.0.4 [11 times] new, GOT IN", {})
 
 
@@ -82,11 +90,24 @@ def test_each_warehouse_of_a_file_runs_with_what_it_shares_and_under_its_own_id(
         ({"source": "sys_connection_log"}, "sys_connection_log"),
         ({"source": "auto", "auto_recent": "sys_connection_log", "athena_conn_id": "a"}, "sys_connection_log"),
         ({"source": "audit_log_s3", "athena_conn_id": "a", "settle_minutes": 180}, "stl_connection_log"),
+        (FLEET | {"expect_warehouses": ["sales"]}, "stl_connection_log"),
     ],
-    ids=["default", "sys", "auto", "S3"],
+    ids=["default", "sys", "auto", "S3", "fleet"],
 )
 def test_a_monitor_reads_a_log_that_the_sandbox_has(tmp_path: Path, own: dict[str, object], log: str) -> None:
     assert in_sandbox(tmp_path, **own)["source"] == log
+
+
+@pytest.mark.parametrize("place", ["fleet.yaml", "_shared.yaml"])
+def test_a_monitor_that_groups_by_warehouse_is_refused_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump({"environment": "test", "sns_topic_arn": TOPIC} | FLEET))
+    with (tmp_path / place).open("a") as file:
+        file.write("group_by: [warehouse, remote_host]\n")
+    monkeypatch.setattr("sandbox.monitors.MONITORS", tmp_path)
+    with pytest.raises(SettingsError, match=f"{place}: group_by names warehouse, and the sandbox has only one"):
+        load_own()
 
 
 def test_a_message_that_does_not_come_is_wrong_and_the_logs_are_named(tmp_path: Path) -> None:
@@ -123,6 +144,40 @@ def test_airflows_logs_stay_where_a_time_out_says_that_they_are(tmp_path: Path) 
     named = Path(str(raised.value).split("logs are in ")[1])
     assert named.is_dir()
     assert named.parent == tmp_path
+
+
+def test_all_runs_are_listed_though_airflow_gives_a_hundred_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def api(_airflow: Airflow, _method: str, path: str) -> dict[str, Any]:
+        asked = parse_qs(urlsplit(path).query)
+        first, limit = int(asked.get("offset", ["0"])[0]), min(100, int(asked["limit"][0]))
+        return {"dag_runs": [{"id": run} for run in range(250)[first : first + limit]], "total_entries": 250}
+
+    monkeypatch.setattr(Airflow, "api", api)
+    runs = Airflow("http://127.0.0.1", tmp_path, {}, tmp_path).runs()
+    assert [run["id"] for run in runs] == list(range(250))
+
+
+def test_two_queries_at_once_copy_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied, twice = [], threading.Event()
+    with running_cloud() as cloud, ThreadPoolExecutor(2) as both:
+        s3 = cloud.client("s3")
+        s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket="logs", Key="a.csv", Body=b"1")
+        get_object = s3.get_object
+
+        def get_slowly(**which: str) -> Any:
+            copied.append(which["Key"])
+            if len(copied) == 2:
+                twice.set()
+            twice.wait(0.5)
+            return get_object(**which)
+
+        monkeypatch.setattr(s3, "get_object", get_slowly)
+        found = list(both.map(files_in(s3, tmp_path), ["s3://logs/"] * 2))
+    assert found == [[("s3://logs/a.csv", tmp_path / "logs" / "a.csv")]] * 2
+    assert copied == ["a.csv"]
 
 
 def wait_until_ready(log: Path) -> None:

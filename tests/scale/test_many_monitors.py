@@ -9,16 +9,15 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sandbox.aws import Cloud, running_cloud
-from sandbox.mwaa import DAG_ID, Airflow, monitor_file, running_airflow
+from sandbox.mwaa import DAG_ID, NEVER, Airflow, monitor_file, running_airflow
 from sandbox.warehouse import running_warehouse
 
-NEVER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 FILES = [f"m{number:03}" for number in range(499)]
 WAREHOUSES = [f"w{number:03}" for number in range(499)]
 FLEET = WAREHOUSES[:50]  # those that are run at once

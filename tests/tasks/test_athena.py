@@ -23,8 +23,8 @@ from redshift_auth_alert.tasks.sign_in import choose_hook
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from sandbox.athena import Athena, answering_queries
 from sandbox.athena_engine import QueryFailedError
-from sandbox.aws import REGION, Cloud, running_cloud
-from sandbox.log_files import ACCOUNT, FAILURE, ConnectionEvent, audit_log_files, setup_statement
+from sandbox.aws import ACCOUNT, REGION, Cloud, running_cloud
+from sandbox.log_files import FAILURE, ConnectionEvent, audit_log_files, setup_statement
 from sandbox.published_log import NAMESPACE, publish
 from tests.conftest import NOON, ROOT, make_run, render_statement
 

@@ -3,7 +3,7 @@ import { dagPath, found, get, NO_MONITOR, Problem } from "./api.js";
 import { count, el, group, table, utc } from "./show.js";
 
 const HOUR = 3_600_000, MOST_RUNS = 1_500, AT_ONCE = 4;
-const KINDS = { breach: ["▲", "breach (! got in)"], failed: ["✕", "failed"], unseen: ["◇", "unseen"], partial: ["◐", "partly seen"],
+const KINDS = { breach: ["▲", "breach"], failed: ["✕", "failed"], unseen: ["◇", "unseen"], partial: ["◐", "partly seen"],
   quiet: ["", "evaluated, the darker the more failures"], running: ["…", "not finished"], check: ["·", "checked the set-up"],
   gone: ["?", "its data is gone"], gap: ["┄", "no run"] };
 
