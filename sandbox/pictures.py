@@ -1,4 +1,4 @@
-"""``python -m sandbox pictures``: the alert, the page and the graph as the docs show them, from real failed sign-ins."""
+"""``python -m sandbox pictures``: the alert, the page and the graph as the docs show them, from real failed logins."""
 
 from __future__ import annotations
 
