@@ -117,7 +117,7 @@ def test_failures_are_drawn(world: World, visit: Visit) -> None:
 
 def test_a_quiet_run_says_so(world: World, visit: Visit) -> None:
     shown = text(frame(visit(run_page(world.quiet))))
-    assert "Nothing to report: no remote host reached the threshold of 1000 failures within 30 minutes." in shown
+    assert "Nothing to report: no remote host reached the threshold of 1,000 failures within 30 minutes." in shown
     assert "The log shows 23 failures of anybody in this interval." in shown
 
 
