@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redshift_auth_alert.settings import rules, values
 from redshift_auth_alert.settings.layers import Layer, combine
 from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors, main
@@ -251,6 +254,26 @@ def test_a_task_loads_its_own_warehouse_and_examines_no_other(tmp_path: Path, mo
     (monitor,), problems = load_monitors(tmp_path, only=f"{DAG}__fleet__ops")
     assert (monitor.settings.warehouse, problems) == ("ops", [])
     assert built == [None, "ops"]
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "slow"),
+    [
+        ("display_timezone: Europe/Berlin", values, "available_timezones"),
+        ("schedule: 7 2 * * *", values, "croniter"),
+        ("schedule: 7 2 * * *\nremind_every_minutes: 2880", rules, "croniter"),
+    ],
+)
+def test_what_is_slow_to_check_is_checked_as_often_for_fifty_warehouses_as_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, module: ModuleType, slow: str
+) -> None:
+    counted = Mock(wraps=getattr(module, slow))
+    monkeypatch.setattr(module, slow, counted)
+    load(tmp_path, fleet=f"{VALID}{line}\nwarehouses: [{{name: first}}]\n")
+    once = len(counted.mock_calls)
+    fifty = ", ".join(f"{{name: w{number}}}" for number in range(50))
+    monitors, _ = load(tmp_path, fleet=f"{VALID}{line}\nwarehouses: [{fifty}]\n")
+    assert (len(monitors), len(counted.mock_calls)) == (50, once)
 
 
 def test_a_task_takes_the_same_of_two_that_give_one_id(tmp_path: Path) -> None:

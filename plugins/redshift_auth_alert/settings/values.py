@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -18,6 +19,7 @@ _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
 TEMPLATE = r"\{\{[^{}]+\}\}"
 
 
+@lru_cache  # the warehouses of one file have the same one
 def _cron(value: str) -> str:
     fields = value.split()
     readable = len(fields) == 5 and re.fullmatch(r"[A-Za-z0-9*/,#?\- ]+", value)
@@ -31,10 +33,14 @@ def _cron(value: str) -> str:
     return value
 
 
+@cache  # as Python searches the disk each time
+def _time_zones() -> set[str]:
+    return available_timezones()
+
+
 def _time_zone(value: str) -> str:
-    zones = available_timezones()
-    if value not in zones:
-        raise ValueError(f"not a time zone{did_you_mean(value, zones)}")
+    if value not in _time_zones():
+        raise ValueError(f"not a time zone{did_you_mean(value, _time_zones())}")
     return value
 
 
