@@ -26,10 +26,7 @@ LONGEST_ID = 250  # of a DAG in Airflow
 
 
 class Monitor(BaseModel):
-    """One monitor: the id of its DAG, its file, its settings, and the ``places`` where these are written.
-
-    ``warehouse`` is the name in the file's list of warehouses, where it has one.
-    """
+    """One monitor: the id of its DAG, its file, its settings, and the ``places`` where these are written."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +34,6 @@ class Monitor(BaseModel):
     file: Path
     settings: Settings
     places: Mapping[str, str] = {}
-    warehouse: str = ""
 
     def place_of(self, setting: str) -> str:
         """Return where the setting is written: a file, or a line of it."""
@@ -155,7 +151,7 @@ class _Builder:
                 self._problems.add(place, each.text)
         if settings:
             there = places([self._shared, own, warehouse.layer])
-            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=there, warehouse=warehouse.name)
+            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=there)
 
     def _refuse(self, place: str, problems: list[str], stops: str = "") -> bool:
         """Whether there are problems, which are then added."""
