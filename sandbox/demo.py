@@ -116,7 +116,7 @@ def _follow(airflow: Airflow, runs: Mapping[str, str], show: Show) -> list[str]:
 def judge(monitor: Monitor, all_mails: Sequence[Mail], home: Path) -> str:
     """Say what was right about a monitor's messages; raise RuntimeError where something was wrong."""
     settings, mails = monitor.settings, [mail for mail in all_mails if mail.attributes["monitor"] == monitor.dag_id]
-    file = f"include/monitors/{monitor.file.name}" + (f", {monitor.warehouse}" if monitor.warehouse else "")
+    file = f"include/monitors/{monitor.file.name}" + (f", {settings.warehouse}" if settings.warehouse else "")
     breaching = [attack for attack in ATTACKS if attack.failures >= settings.threshold]
     if undecided := _undecided(settings):
         return (

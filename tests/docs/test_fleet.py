@@ -54,12 +54,12 @@ def test_it_shows_what_make_validate_prints(folder: Path) -> None:
 
 
 def test_lab_ignores_both(folder: Path) -> None:
-    lab = next(monitor for monitor in load(folder, 2) if monitor.warehouse == "lab")
+    lab = next(monitor for monitor in load(folder, 2) if monitor.settings.warehouse == "lab")
     assert [entry.remote_host for entry in lab.settings.ignore] == ["192.0.2.0/24", "198.51.100.7"]
 
 
 def test_the_shared_threshold_is_in_force_where_no_other_is_set(folder: Path) -> None:
-    found = {monitor.warehouse: monitor.settings.threshold for monitor in load(folder, 4)}
+    found = {monitor.settings.warehouse: monitor.settings.threshold for monitor in load(folder, 4)}
     assert (found["sales"], found["ops"], found["lab"]) == (12, 20, 12)
 
 
@@ -68,5 +68,5 @@ def test_it_shows_the_message_of_an_invalid_entry(folder: Path) -> None:
     fleet = folder / "fleet.yaml"
     fleet.write_text("warehouses:\n- {name: sales}\n- {name: ops, threshold: 0}\n")
     monitors, problems = load_monitors(folder)
-    assert "sales" in [monitor.warehouse for monitor in monitors]
+    assert "sales" in [monitor.settings.warehouse for monitor in monitors]
     assert problems == SHOWN[1].splitlines()

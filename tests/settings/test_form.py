@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from redshift_auth_alert.settings.form import EXAMPLES, by_section, fields
+from redshift_auth_alert.settings.form import EXAMPLES, by_section, field_of, values
 from redshift_auth_alert.settings.model import RunSettings, Settings, per_run_names
 from tests.conftest import ROOT, TOPIC
 
 REQUIRED = {"environment": "test", "sns_topic_arn": TOPIC}
 MONITOR = Settings.model_validate(REQUIRED)
+
+
+def fields(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {name: field_of(name, value) for name, value in values(settings).items()}
+
+
 FIELDS = fields(MONITOR)
 
 

@@ -75,13 +75,14 @@ def test_without_settings_it_is_refused(tmp_path: Path, content: str, says: str)
     monitors, (problem,) = load(tmp_path, _shared=content, a=VALID)
     assert monitors == []
     assert problem.startswith(f"{tmp_path / '_shared.yaml'}: {says}")
+    assert problem.endswith("; this stops all monitors")
 
 
 def test_one_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_shared.yaml").symlink_to(tmp_path / "not_there")
     monitors, (problem,) = load(tmp_path, a=VALID)
     assert monitors == []
-    assert problem.startswith(f"{tmp_path / '_shared.yaml'}: cannot be read: No such file or directory")
+    assert problem == f"{tmp_path / '_shared.yaml'}: cannot be read: No such file or directory; this stops all monitors"
 
 
 def test_a_monitors_own_invalid_value_is_its_files_problem(tmp_path: Path) -> None:

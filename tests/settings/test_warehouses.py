@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redshift_auth_alert.settings.layers import Layer, combine
+from redshift_auth_alert.settings import rules, values
+from redshift_auth_alert.settings.layers import Layer, combine_with
 from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors, main
 from tests.conftest import TOPIC
@@ -199,6 +202,13 @@ def test_a_setting_that_stands_nowhere_is_missing_once_and_stops_the_warehouses_
     assert problem.endswith("; this stops a, b")
 
 
+def test_a_default_that_does_not_go_with_the_files_source_is_one_problem_of_the_file(tmp_path: Path) -> None:
+    monitors, (problem,) = load(tmp_path, fleet=f"{VALID}source: audit_log_s3\nathena_conn_id: a\n{TWO}")
+    assert monitors == []
+    assert problem.startswith(f"{tmp_path / 'fleet.yaml'}: settle_minutes is 5: too soon for source audit_log_s3, ")
+    assert problem.endswith("; this stops sales, ops")
+
+
 def test_a_shared_value_that_a_warehouse_does_not_bear_names_both_places(tmp_path: Path) -> None:
     fleet = "athena_conn_id: a\nwarehouses:\n- {name: a, source: audit_log_s3}\n- {name: b}\n"
     (monitor,), (problem,) = load(tmp_path, _shared=f"{VALID}settle_minutes: 7\n", fleet=fleet)
@@ -245,12 +255,32 @@ def test_a_task_loads_its_own_warehouse_and_examines_no_other(tmp_path: Path, mo
     load(tmp_path, fleet=f"{VALID}{TWO}  - {{name: bad, threshold: 0}}\n  - {{nam: worse}}\n", other="a: [")
     built = []
     monkeypatch.setattr(
-        "redshift_auth_alert.settings.monitors.combine",
-        lambda layers, added=None: built.append(added and added.values["warehouse"]) or combine(layers, added),
+        "redshift_auth_alert.settings.monitors.combine_with",
+        lambda layers, entry: built.append(entry.values["warehouse"]) or combine_with(layers, entry),
     )
     (monitor,), problems = load_monitors(tmp_path, only=f"{DAG}__fleet__ops")
     assert (monitor.settings.warehouse, problems) == ("ops", [])
-    assert built == [None, "ops"]
+    assert built == ["ops"]
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "slow"),
+    [
+        ("display_timezone: Europe/Berlin", values, "available_timezones"),
+        ("schedule: 7 2 * * *", values, "croniter"),
+        ("schedule: 7 2 * * *\nremind_every_minutes: 2880", rules, "croniter"),
+    ],
+)
+def test_what_is_slow_to_check_is_checked_as_often_for_fifty_warehouses_as_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, module: ModuleType, slow: str
+) -> None:
+    counted = Mock(wraps=getattr(module, slow))
+    monkeypatch.setattr(module, slow, counted)
+    load(tmp_path, fleet=f"{VALID}{line}\nwarehouses: [{{name: first}}]\n")
+    once = len(counted.mock_calls)
+    fifty = ", ".join(f"{{name: w{number}}}" for number in range(50))
+    monitors, _ = load(tmp_path, fleet=f"{VALID}{line}\nwarehouses: [{fifty}]\n")
+    assert (len(monitors), len(counted.mock_calls)) == (50, once)
 
 
 def test_a_task_takes_the_same_of_two_that_give_one_id(tmp_path: Path) -> None:
@@ -324,6 +354,7 @@ def test_what_is_in_force_equals_a_plain_merge(
     shared: dict[str, Any], own: dict[str, Any], entry: dict[str, Any]
 ) -> None:
     first = {"environment": "default", "sns_topic_arn": TOPIC} | shared
-    settings, problems = combine([Layer("_shared.yaml", first), Layer("a.yaml", own)], Layer("a.yaml, line 1", entry))
+    above = [Layer("_shared.yaml", first), Layer("a.yaml", own)]
+    settings, problems = combine_with(above, Layer("a.yaml, line 1", entry))
     assert problems == []
     assert settings == Settings.model_validate(plainly_merged(shared, own, entry))

@@ -1,4 +1,4 @@
-"""The files of a folder of monitors: which are read, and what they hold."""
+"""The files of a folder of monitors: which are read, what they hold, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,49 @@ from collections import defaultdict
 from pathlib import Path
 
 from redshift_auth_alert.settings.errors import SettingsError
-from redshift_auth_alert.settings.layers import Layer, check_alone
-from redshift_auth_alert.settings.problems import Problems
-from redshift_auth_alert.settings.warehouses import EACH, RUNS_OWN, WAREHOUSES
-from redshift_auth_alert.settings.wording import unknown_settings
+from redshift_auth_alert.settings.layers import WAREHOUSES, Layer, check_shared
 from redshift_auth_alert.settings.yaml_file import Content, read_content
 
 EXAMPLES = "examples"  # the subfolder of shipped monitors that are there to be copied
 SHARED = "_shared.yaml"  # what all monitors have unless they say otherwise
 _SUFFIXES = (".yaml", ".yml")
+_NAMED = 3  # of what a problem stops
+
+
+class Problems:
+    """What is wrong, by the place where it stands: each problem once, and what it stops."""
+
+    def __init__(self) -> None:
+        self._stopped: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+
+    def add(self, place: str, text: str, stops: str = "") -> None:
+        """Add a problem.
+
+        ``stops`` names a monitor that the problem stops, where ``place`` is not that monitor's own file.
+        """
+        stopped = self._stopped[place, text]
+        if stops:
+            stopped[stops] = None
+
+    def add_all(self, place: str, texts: list[str], stops: str = "") -> bool:
+        """Add problems. Returns whether there are any."""
+        for text in texts:
+            self.add(place, text, stops)
+        return bool(texts)
+
+    def messages(self) -> list[str]:
+        """Return a message for each place; more than one where its problems stop different monitors."""
+        texts = defaultdict(list)
+        for (place, text), stopped in self._stopped.items():
+            texts[place, tuple(stopped)].append(text)
+        return [f"{place}: {'; and '.join(each)}{_stops(stopped)}" for (place, stopped), each in texts.items()]
+
+
+def _stops(stopped: tuple[str, ...]) -> str:
+    if not stopped:
+        return ""
+    more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
+    return f"; this stops {', '.join(stopped[:_NAMED])}{more}"
 
 
 def find_files(folder: Path, problems: Problems) -> dict[str, list[Path]]:
@@ -43,7 +77,7 @@ def read_file(file: Path, problems: Problems, stops: str = "") -> Content | None
     try:
         return read_content(file, WAREHOUSES)
     except SettingsError as error:
-        problems.add(str(file), str(error).removeprefix(f"{file}: "), stops)
+        problems.add(str(file), str(error), stops)
         return None
 
 
@@ -56,8 +90,4 @@ def read_shared(folder: Path, problems: Problems) -> Layer | None:
     if content is None:
         return None
     shared = Layer(str(file), content.settings)
-    elsewhere = RUNS_OWN | dict.fromkeys([WAREHOUSES, "warehouse"], "in a monitor file")
-    wrong = unknown_settings(shared.values, EACH, elsewhere) or check_alone(shared)
-    for text in wrong:
-        problems.add(shared.place, text, "all monitors")
-    return None if wrong else shared
+    return None if problems.add_all(shared.place, check_shared(shared), "all monitors") else shared

@@ -27,11 +27,6 @@ def by_section() -> dict[str, list[str]]:
     }
 
 
-def fields(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the form's fields in its order: a JSON Schema each, with the monitor's value as default."""
-    return {name: field_of(name, value) for name, value in values(settings).items()}
-
-
 def values(settings: Settings) -> dict[str, Any]:
     """Return for each field of the form, in its order, the monitor's value."""
     return {name: getattr(settings, name, default) for name, default in _defaults().items()}
@@ -44,7 +39,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def field_of(name: str, value: Any) -> dict[str, Any]:
-    """Return the form's field of one setting, with ``value`` as default."""
+    """Return the form's field of one setting: a JSON Schema, with ``value`` as default."""
     schema = schemas(RunSettings)[name]
     own = RunSettings.model_construct(**{name: value}).model_dump(mode="json", include={name}, exclude_defaults=True)
     field = {key: value for key, value in schema.items() if key not in _OURS}

@@ -154,7 +154,7 @@ class SingleSettings(BaseModel):
     notify_when_over: bool = monitor_only(
         MESSAGE, default=False, description="Report once when a group has had no breach point for a whole window."
     )
-    metrics_namespace: values.Namespace | None = monitor_only(
+    metrics_namespace: values.MetricsNamespace | None = monitor_only(
         MESSAGE, None, "CloudWatch namespace of the metrics. Default: no metrics, so no alarm for missing runs."
     )
 

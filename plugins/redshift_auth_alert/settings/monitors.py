@@ -13,12 +13,21 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from redshift_auth_alert.settings.folder import find_files, read_file, read_shared
-from redshift_auth_alert.settings.layers import Layer, Problem, check_alone, combine, places
+from redshift_auth_alert.settings.folder import Problems, find_files, read_file, read_shared
+from redshift_auth_alert.settings.layers import (
+    WAREHOUSES,
+    Layer,
+    Problem,
+    check_above_list,
+    check_entry,
+    check_file,
+    combine,
+    combine_with,
+    no_entries,
+    of_entry,
+    places,
+)
 from redshift_auth_alert.settings.model import Settings
-from redshift_auth_alert.settings.problems import Problems
-from redshift_auth_alert.settings.warehouses import RUNS_OWN, WAREHOUSES, no_list, read_warehouse
-from redshift_auth_alert.settings.wording import unknown_settings, written
 from redshift_auth_alert.settings.yaml_file import Content, Entry
 
 DAG_ID = "redshift_auth_failure_alert"
@@ -26,10 +35,7 @@ LONGEST_ID = 250  # of a DAG in Airflow
 
 
 class Monitor(BaseModel):
-    """One monitor: the id of its DAG, its file, its settings, and the ``places`` where these are written.
-
-    ``warehouse`` is the name in the file's list of warehouses, where it has one.
-    """
+    """One monitor: the id of its DAG, its file, its settings, and the ``places`` where these are written."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +43,6 @@ class Monitor(BaseModel):
     file: Path
     settings: Settings
     places: Mapping[str, str] = {}
-    warehouse: str = ""
 
     def place_of(self, setting: str) -> str:
         """Return where the setting is written: a file, or a line of it."""
@@ -106,8 +111,7 @@ class _Builder:
 
     def _of_file(self, file: Path, own: Layer) -> Iterator[Monitor]:
         dag_id, layers = _dag_id(file.stem), [self._shared, own]
-        unknown = unknown_settings(own.values, [*Settings.model_fields, WAREHOUSES], RUNS_OWN)
-        if self._refuse(own.place, [*_too_long(dag_id), *unknown]):
+        if self._problems.add_all(own.place, [*_too_long(dag_id), *check_file(own)]):
             return
         settings, problems = combine(layers)
         for place, text in problems:
@@ -116,52 +120,42 @@ class _Builder:
             yield Monitor(dag_id=dag_id, file=file, settings=settings, places=places(layers))
 
     def _of_list(self, file: Path, content: Content) -> Iterator[Monitor]:
-        values = {name: value for name, value in content.settings.items() if name != WAREHOUSES}
-        own = Layer(str(file), values)
-        no_entries = [] if content.entries else [no_list(content.settings[WAREHOUSES])]
-        unknown = unknown_settings(values, [*Settings.model_fields, WAREHOUSES], RUNS_OWN)
-        if "warehouse" in values:
-            unknown.append(
-                f"warehouse is {written(values['warehouse'])}: each entry of warehouses has its name; remove it"
-            )
-        if self._refuse(f"{file}, line {content.line}", no_entries):
-            return
-        if self._refuse(own.place, unknown or check_alone(own), "all its warehouses"):
-            return
-        of_all = combine([self._shared, own])[1]
-        for entry in content.entries:
-            yield from self._of_entry(file, own, entry, of_all)
+        own = Layer(str(file), {name: value for name, value in content.settings.items() if name != WAREHOUSES})
+        if not content.entries:
+            self._problems.add(f"{file}, line {content.line}", no_entries(content.settings[WAREHOUSES]))
+        elif not self._problems.add_all(own.place, check_above_list(own), "all its warehouses"):
+            _, of_all = combine([self._shared, own])
+            for entry in content.entries:
+                yield from self._of_entry(file, own, entry, of_all)
 
     def _of_entry(self, file: Path, own: Layer, entry: Entry, of_all: list[Problem]) -> Iterator[Monitor]:
         """Yield the monitor of one warehouse; ``of_all`` are the problems that its file has without the entry."""
-        place = f"{file}, line {entry.line}"
-        warehouse, problem = read_warehouse(entry, place)
-        dag_id = f"{DAG_ID}__{file.stem}__{warehouse.name}" if warehouse else ""
-        if dag_id in self._defined:
-            problem = f"{self._defined[dag_id]} defines the DAG {dag_id} already; rename or remove one of the two"
-        elif dag_id:
-            self._defined[dag_id] = place
-        if self._only not in (None, dag_id):
+        place, dag_id = f"{file}, line {entry.line}", ""
+        wrong = check_entry(entry)
+        if not wrong:
+            dag_id = f"{DAG_ID}__{file.stem}__{entry.value['name']}"
+            wrong = self._defined_before(dag_id, place) or _too_long(dag_id)
+        if self._only not in (None, dag_id) or self._problems.add_all(place, wrong):
             return
-        if self._refuse(place, [problem] if problem else _too_long(dag_id)) or not warehouse:
-            return
-        settings, problems = combine([self._shared, own], warehouse.layer)
+        name, added = entry.value["name"], of_entry(entry, place)
+        settings, problems = combine_with([self._shared, own], added)
         for each in problems:
             if each.place == self._shared.place:
-                self._problems.add(each.place, each.text, f"{warehouse.name} ({file.name}, line {entry.line})")
+                self._problems.add(each.place, each.text, f"{name} ({file.name}, line {entry.line})")
             elif each in of_all:
-                self._problems.add(own.place, each.text, warehouse.name)
+                self._problems.add(own.place, each.text, name)
             else:  # the entry makes it one
                 self._problems.add(place, each.text)
         if settings:
-            there = places([self._shared, own, warehouse.layer])
-            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=there, warehouse=warehouse.name)
+            written_at = places([self._shared, own, added])
+            yield Monitor(dag_id=dag_id, file=file, settings=settings, places=written_at)
 
-    def _refuse(self, place: str, problems: list[str], stops: str = "") -> bool:
-        """Whether there are problems, which are then added."""
-        for text in problems:
-            self._problems.add(place, text, stops)
-        return bool(problems)
+    def _defined_before(self, dag_id: str, place: str) -> list[str]:
+        """Say where the DAG is defined before ``place``; if nowhere, it is from now on defined there."""
+        if dag_id in self._defined:
+            return [f"{self._defined[dag_id]} defines the DAG {dag_id} already; rename or remove one of the two"]
+        self._defined[dag_id] = place
+        return []
 
 
 def _too_long(dag_id: str) -> list[str]:

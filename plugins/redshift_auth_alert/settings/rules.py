@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 
 from croniter import croniter
@@ -68,9 +69,15 @@ def can_match(value: tuple[Selector, ...], others: ValidationInfo) -> tuple[Sele
 def reminds_less_often_than_it_runs(value: int | None, others: ValidationInfo) -> int | None:
     """Check that ``remind_every_minutes`` is no shorter than the schedule's interval."""
     if value and "schedule" in others.data:
-        ticks = croniter(others.data["schedule"], datetime(2025, 1, 1, tzinfo=UTC))
-        times = [ticks.get_next(float) for _ in range(50)]
-        shortest = min(later - earlier for earlier, later in pairwise(times)) // 60
+        shortest = _shortest_interval(others.data["schedule"])
         if value < shortest:
             raise ValueError(f"shorter than the schedule's interval of {shortest:.0f} minutes")
     return value
+
+
+@lru_cache  # the warehouses of one file have the same schedule
+def _shortest_interval(schedule: str) -> float:
+    """Return the fewest whole minutes between two times of the schedule."""
+    ticks = croniter(schedule, datetime(2025, 1, 1, tzinfo=UTC))
+    times: list[float] = [ticks.get_next(float) for _ in range(50)]
+    return min(later - earlier for earlier, later in pairwise(times)) // 60

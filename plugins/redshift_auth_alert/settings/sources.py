@@ -32,7 +32,10 @@ class Source:
     shows_only_own: str = "{log} shows only the monitor's own logins; " + _GRANT
     begins_later: str = _AGED_OUT
     has_stopped: str = "check the cluster, then clear this run"
-    is_late: str = "it is late, or its clock is: if that recurs, raise settle_minutes; clear this run to see the rest"
+    is_late: str = (
+        "it is late, or the warehouse's clock is slow. If that recurs, raise settle_minutes. "
+        "Clear this run to see the rest"
+    )
 
     @property
     def delivered(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -18,6 +19,7 @@ _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
 TEMPLATE = r"\{\{[^{}]+\}\}"
 
 
+@lru_cache  # the warehouses of one file have the same one
 def _cron(value: str) -> str:
     fields = value.split()
     readable = len(fields) == 5 and re.fullmatch(r"[A-Za-z0-9*/,#?\- ]+", value)
@@ -31,10 +33,14 @@ def _cron(value: str) -> str:
     return value
 
 
+@cache  # as Python searches the disk each time
+def _time_zones() -> set[str]:
+    return available_timezones()
+
+
 def _time_zone(value: str) -> str:
-    zones = available_timezones()
-    if value not in zones:
-        raise ValueError(f"not a time zone{did_you_mean(value, zones)}")
+    if value not in _time_zones():
+        raise ValueError(f"not a time zone{did_you_mean(value, _time_zones())}")
     return value
 
 
@@ -95,18 +101,21 @@ MessageFormat = Literal["text", "json", "chat", "ocsf"]
 
 Columns = Annotated[tuple[GroupColumn, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
 IgnoreList = Annotated[
-    tuple[Ignore, ...], Field(strict=False, max_length=100), Valid("a list of up to 100 entries, see 'Ignore list'")
+    tuple[Ignore, ...],
+    Field(strict=False, max_length=100),
+    Valid("a list of up to {maxItems} entries, see 'Ignore list'"),
 ]
 OwnThresholds = Annotated[
     tuple[OwnThreshold, ...],
     Field(strict=False, max_length=20),
-    Valid("a list of up to 20 entries, see 'Own thresholds'"),
+    Valid("a list of up to {maxItems} entries, see 'Own thresholds'"),
 ]
 UserNames = Annotated[
     tuple[Pattern, ...],
     Field(strict=False, max_length=100),
     Valid(
-        "a list of up to 100 patterns of 1 to 127 characters; * matches any text, ? one character, [abc] one of these"
+        "a list of up to {maxItems} patterns of 1 to 127 characters; * matches any text, ? one character, [abc] one "
+        "of these"
     ),
 ]
 Environment = Annotated[str, Field(pattern=r"^[ -~]{1,40}$"), Valid("1 to 40 printable ASCII characters")]
@@ -130,13 +139,14 @@ TableNamespace = Annotated[
     Field(pattern=r"^[A-Za-z0-9_-]{1,255}$"),
     Valid("1 to 255 letters, digits, '_' and '-', such as 123456789012_sys"),
 ]
-Warehouse = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$"), Valid("1 to 64 letters, digits, '_', '.' and '-'")]
+WAREHOUSE = r"[A-Za-z0-9_.-]{1,64}"
+Warehouse = Annotated[str, Field(pattern=f"^{WAREHOUSE}$"), Valid("1 to 64 letters, digits, '_', '.' and '-'")]
 WarehouseNames = Annotated[
     tuple[Cluster, ...],
     Field(strict=False, max_length=5_000),
-    Valid("a list of up to 5,000 identifiers of clusters and workgroups"),
+    Valid("a list of up to {maxItems:,} identifiers of clusters and workgroups"),
 ]
-Namespace = Annotated[
+MetricsNamespace = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$"),
     AfterValidator(_not_of_aws),
@@ -146,7 +156,7 @@ Topic = Annotated[
     str,
     Field(pattern=rf"^({_ARN}|{TEMPLATE})$"),
     BeforeValidator(_standard_topic),
-    Valid("an SNS topic ARN, or a {{ template }} in a monitor file"),
+    Valid("an SNS topic ARN, or a {{{{ template }}}} in a monitor file"),
 ]
 Cron = Annotated[str, AfterValidator(_cron), Valid("a cron expression of five fields")]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Valid("an IANA time zone such as Europe/Berlin")]

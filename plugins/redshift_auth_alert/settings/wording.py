@@ -28,12 +28,13 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """Says in words what a type takes; the words become ``valid`` in its JSON Schema."""
+    """Says in words what a type takes; the words become ``valid`` in its JSON Schema, and may name its ``{bounds}``."""
 
     words: str
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return handler(core) | {"valid": self.words}
+        schema = handler(core)
+        return schema | {"valid": self.words.format_map(schema)}
 
 
 class _Repr(reprlib.Repr):

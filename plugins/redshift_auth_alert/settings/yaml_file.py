@@ -12,7 +12,8 @@ import yaml
 from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.wording import written
 
-_DEEPEST = 50  # settings need 6 levels; the loader in C ends the whole process where many thousands are nested
+# Settings need 6 levels. PyYAML's C loader crashes the process on many thousands.
+_DEEPEST = 50
 _ERRORS = (yaml.YAMLError, ValueError, OverflowError, RecursionError)  # ValueError: as of a date 2026-13-01
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -43,10 +44,10 @@ class _Loader(_Base):
         return dict(super().construct_mapping(node, deep))
 
 
-def read_content(file: Path, entries_of: str = "") -> Content:
+def read_content(file: Path, entries_of: str) -> Content:
     """Return what ``file`` holds, and the entries of its list ``entries_of`` apart: one may be faulty, not the others.
 
-    Raises SettingsError that names the file where it holds no settings.
+    Raises SettingsError that says why it holds no settings.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -56,19 +57,19 @@ def read_content(file: Path, entries_of: str = "") -> Content:
         line, entries = _entries(loader, node, entries_of)
         settings = loader.construct_document(node) if node else None
     except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+        raise SettingsError(f"cannot be read: {error.strerror}") from error
     except _ERRORS as error:
-        raise SettingsError(f"{file}: not valid YAML: {error}") from error
+        raise SettingsError(f"not valid YAML: {error}") from error
     if settings is None:
-        raise SettingsError(f"{file}: is empty; write settings as 'name: value' lines")
+        raise SettingsError("is empty; write settings as 'name: value' lines")
     if not isinstance(settings, dict):
-        raise SettingsError(f"{file}: holds {written(settings)}; valid: settings as 'name: value' lines")
+        raise SettingsError(f"holds {written(settings)}; valid: settings as 'name: value' lines")
     return Content(settings, line, entries)
 
 
 def _entries(loader: Any, node: yaml.Node | None, name: str) -> tuple[int, tuple[Entry, ...]]:
     """Return the line of the key ``name`` and its list's entries, which are taken out of ``node``."""
-    if not name or not isinstance(node, yaml.MappingNode):
+    if not isinstance(node, yaml.MappingNode):
         return 0, ()
     for place, (key, value) in enumerate(node.value):
         if key.value == name:

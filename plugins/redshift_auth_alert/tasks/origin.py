@@ -13,11 +13,11 @@ from airflow.configuration import conf
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.settings.model import RunSettings
 from redshift_auth_alert.settings.sources import DELIVERED, FLEET_SOURCE
+from redshift_auth_alert.settings.values import WAREHOUSE
 from redshift_auth_alert.tasks.versions import BaseHook
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ADDRESS = re.compile("https?://[!-~]+")
 _DEFAULT = "http://localhost:8080"  # Airflow's own, which leads nowhere in a mail
 
@@ -44,7 +44,7 @@ def warehouse_name(settings: RunSettings) -> str | None:
             "The message does not name the warehouse: connection %r: %s", settings.conn_id, type(error).__name__
         )
         return None
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+    return name if isinstance(name, str) and re.fullmatch(WAREHOUSE, name) else None
 
 
 def _fleet(settings: RunSettings) -> str | None:
