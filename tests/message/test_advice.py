@@ -95,6 +95,10 @@ def test_a_user_of_iam_loses_its_right_there(user: str) -> None:
     assert advice(**got_in(user)).texts == ["in IAM, take away its right to sign in; then end its sessions"]
 
 
+def test_a_user_is_of_iam_only_where_the_prefix_is_in_capitals() -> None:
+    assert advice(**got_in("iam:ann")).texts[0] == 'ALTER USER "iam:ann" NOLOGIN;'
+
+
 def test_a_user_that_cloudtrail_names_loses_its_right_in_iam() -> None:
     run = {"source": "cloudtrail", "athena_conn_id": "athena"}
     assert advice(run, **got_in("ann")).texts == ["in IAM, take away its right to sign in; then end its sessions"]

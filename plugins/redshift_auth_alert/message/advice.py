@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from redshift_auth_alert.detection.candidates import is_federated
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details
 from redshift_auth_alert.message.patterns import Likeness, likeness
@@ -17,8 +18,6 @@ RUNBOOK = "docs/runbook.md"
 # Printable ASCII without what some client expands, escapes or takes for an end: $ { } \ ` ; and comments. The log cuts
 # names at 50 bytes, so one of that length may be another user's.
 _SAFE = re.compile(r"""(?!.*(--|  ))[A-Za-z0-9_.@+:/='"-]([A-Za-z0-9_.@+:/='" -]{0,47}[A-Za-z0-9_.@+:/='"-])?""")
-# How the log begins the name of a user that signed in by IAM. The user has another name.
-_FEDERATED = re.compile(r"iam[ar]?:", re.IGNORECASE)
 _QUOTED = 60  # columns that a quoted name may take
 
 Line = tuple[str, ...]  # words, none of which may be broken: a quoted name is one
@@ -116,7 +115,7 @@ def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
 
 def quoted(name: str, quote: str) -> str:
     """Write ``name`` in quotes for Redshift; '' where it is not safe to paste."""
-    if not _SAFE.fullmatch(name) or _FEDERATED.match(name):
+    if not _SAFE.fullmatch(name) or is_federated(name):
         return ""
     written = f"{quote}{name.replace(quote, 2 * quote)}{quote}"
     return written if len(written) <= _QUOTED else ""
@@ -125,7 +124,7 @@ def quoted(name: str, quote: str) -> str:
 def _lock(user: str, run: Evaluation) -> tuple[Line, ...]:
     """Lock the user and end its sessions. A lock may not stop sign-ins by IAM, so none is named for these."""
     identifier, literal = quoted(user, '"'), quoted(user, "'")
-    if not run.source.locks_out or _FEDERATED.match(user):
+    if not run.source.locks_out or is_federated(user):
         return (_words("in IAM, take away its right to sign in; then end its sessions"),)
     if not (identifier and literal):
         return (_words("lock this user by hand: its name is not safe to paste"),)
