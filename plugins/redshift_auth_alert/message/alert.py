@@ -48,6 +48,16 @@ class Alert:
         """How many groups that breach were judged but are not named."""
         return self.verdict.totals.reported - self.verdict.totals.unjudged - len(self.reported)
 
+    @property
+    def unnamed_over(self) -> int:
+        """How many groups that are over are not named."""
+        return self.verdict.totals.over - len(self.over)
+
+
+def is_critical(found: Breach | Totals) -> bool:
+    """Return whether the severity is critical: a group got in (``critical``), or tried an admin."""
+    return bool(found.critical or found.admin)
+
 
 def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     """Return the alert for ``verdict``.
@@ -57,7 +67,7 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     """
     totals = verdict.totals
     if totals.reported:
-        severity = "critical" if totals.critical or totals.admin else "alert"
+        severity = "critical" if is_critical(totals) else "alert"
         says = _whats(totals, count_groups(totals.reported, run))
     elif totals.over:
         severity, says = "over", [f"{count_groups(totals.over, run)} quiet again"]

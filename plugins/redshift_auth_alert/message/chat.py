@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
@@ -54,8 +55,8 @@ def write(alert: Alert) -> str:
             break
         lines.append(line)
         named += 1
-    totals = verdict.totals
-    if unnamed := totals.reported - totals.unjudged + totals.over - named:
+    shown = replace(alert, named=alert.named[:named])
+    if unnamed := shown.unnamed + shown.unnamed_over:
         lines.append(f"... and {words.count_groups(unnamed, run)} more")
     lines += [plain(note) for note in words.notes(verdict, run)]
     first = words.name(alert.named[0].group) if alert.named else ""

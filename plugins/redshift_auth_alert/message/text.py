@@ -150,8 +150,8 @@ def _tail(alert: Alert) -> list[str]:
     lines = []
     if alert.unnamed:
         lines.append(f"... and {words.count_groups(alert.unnamed, alert.run)} more, less severe than those named.")
-    if unnamed := alert.verdict.totals.over - len(alert.over):
-        lines.append(f"... and {words.count_groups(unnamed, alert.run)} more quiet again.")
+    if alert.unnamed_over:
+        lines.append(f"... and {words.count_groups(alert.unnamed_over, alert.run)} more quiet again.")
     lines += words.notes(alert.verdict, alert.run)
     return ["\n".join(_wrapped(line, later="  ")) for line in lines]
 
