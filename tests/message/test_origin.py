@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.message.alert import SUBJECT_LIMIT, Message, build_alert, write_subject
-from redshift_auth_alert.message.compose import compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import make_run
-from tests.message.findings import GOT_IN, make_breach, make_verdict
+from tests.message.findings import GOT_IN, failure, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
 URL = "https://airflow.example.com/dags/dag/runs/manual__1%2B1"
@@ -29,10 +26,7 @@ def published(form: str, warehouse: str | None = "sales-dwh", url: str | None = 
 
 
 def failed(form: str, warehouse: str | None = "sales-dwh", url: str | None = URL) -> Message:
-    run = make_run()
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=run.settings)
-    failure = build_failure(monitor, run, "x", "check_threshold", "why", warehouse=warehouse, run_url=url)
-    return compose_failure(failure, form)
+    return failure(make_run(), message_format=form, warehouse=warehouse, run_url=url)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -43,6 +43,7 @@ def write_failure(failure: Failure) -> str:
         *([("Failed so far", f"intervals within {failure.missing}")] if failure.missing else []),
         ("Run", words.escaped(failure.run_id)),
         ("Task", failure.task_id),
+        ("Runbook", failure.runbook),
         *_page(failure.run_url),
     ]
     blocks = [
