@@ -19,7 +19,7 @@ _REACHED = {
     "distinct remote_host": "authentication failures from {} remote hosts",
     "distinct database_name": "authentication failures at {} databases",
 }
-_UNITS = {
+UNITS = {
     "failures": "failures",
     "distinct user_name": "users",
     "distinct remote_host": "remote hosts",
@@ -137,12 +137,12 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
 
 def peak(details: Details, run: Evaluation) -> str:
     """Write the most that was counted in any window."""
-    return f"{details.peak:,} {_UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
+    return f"{details.peak:,} {UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
 
 
 def peak_number(details: Details, run: Evaluation) -> str:
     """Write the most that was counted in any window, in short."""
-    unit = "" if run.settings.count == "failures" else f" {_UNITS[run.settings.count].removeprefix('remote ')}"
+    unit = "" if run.settings.count == "failures" else f" {UNITS[run.settings.count].removeprefix('remote ')}"
     return f"{details.peak:,}{unit}"
 
 
