@@ -30,7 +30,7 @@ def test_the_chat_form_is_a_custom_notification() -> None:
     assert (written["version"], written["source"]) == ("1.0", "custom")
     assert written["content"] == {
         "textType": "client-markdown",
-        "title": ":rotating_light: [CRITICAL] (test) Redshift: 1 GOT IN, 1 remote host failed to sign in",
+        "title": ":rotating_light: [CRITICAL] (test) Redshift: 1 remote host GOT IN",
         "description": """\
 1 remote host with 10 or more authentication failures within 30 minutes.
 1 of them GOT IN: signed in as a user that it had failed as.

@@ -38,7 +38,7 @@ def test_the_alert_reads_in_full() -> None:
     verdict = make_verdict(got_in, make_breach(), *others, new=5)
     message = alert(verdict=verdict, max_groups=2)
     assert (message.subject, message.body) == (
-        "[CRITICAL] (test) Redshift: 1 GOT IN, 7 remote hosts failed to sign in",
+        "[CRITICAL] (test) Redshift: 1 of 7 remote hosts GOT IN",
         """\
 7 remote hosts with 10 or more authentication failures within 30 minutes.
 1 of them GOT IN: signed in as a user that it had failed as.
