@@ -38,7 +38,7 @@ report.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
-Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
 Before this run, others failed: intervals within 2026-03-01 11:00:00 to

@@ -103,11 +103,11 @@ def test_a_subject_that_is_too_long_keeps_who_got_in_and_the_warehouse() -> None
 def test_the_subject_and_the_text_say_how_many_may_have_locked_users_out() -> None:
     message = compose_alert(build_alert(make_verdict(make_breach(), lockouts=1), make_run()))
     assert message.subject == "[ALERT] (test) Redshift: 1 may have locked users out, 1 remote host failed to sign in"
-    assert "\n1 of them may have locked users out.\n" in message.body
+    assert "\nIt may have locked users out.\n" in message.body
 
 
 def test_the_text_says_how_many_are_strangers() -> None:
-    message = compose_alert(build_alert(make_verdict(make_breach(), strangers=1), make_run()))
+    message = compose_alert(build_alert(make_verdict(make_breach(), strangers=1, new=2), make_run()))
     assert "\n1 of them had no earlier sign-in in the log.\n" in message.body
 
 

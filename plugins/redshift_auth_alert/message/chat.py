@@ -38,7 +38,7 @@ _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 def write(alert: Alert) -> str:
     """Write the alert with as many of the named groups, a line each, as a chat shows at a glance."""
     verdict, run = alert.verdict, alert.run
-    lines = [*words.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
+    lines = [*words.opening(verdict, run), f"Interval {words.interval(verdict, run)}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
         lines.append(f"Coverage {verdict.coverage.verdict}: {plain(verdict.coverage.reason)}")
     if run.settings.dry_run:

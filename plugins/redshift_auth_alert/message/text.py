@@ -39,7 +39,7 @@ def write_failure(failure: Failure) -> str:
     facts = [
         *_warehouse(failure.warehouse),
         ("Monitor", str(failure.attributes["monitor"])),
-        *(_interval(run) if run else [("Interval", "unknown, as the run's settings are invalid")]),
+        *(_interval(run, str(run.interval)) if run else [("Interval", "unknown, as the run's settings are invalid")]),
         *([("Failed so far", f"intervals within {failure.missing}")] if failure.missing else []),
         ("Run", words.escaped(failure.run_id)),
         ("Task", failure.task_id),
@@ -86,7 +86,7 @@ def _head(alert: Alert) -> str:
         ("Environment", settings.environment),
         *_warehouse(run.warehouse),
         ("Monitor", run.monitor),
-        *_interval(run),
+        *_interval(run, words.interval(verdict, run)),
         ("Source", verdict.coverage.source),
     ]
     if run.run_type != "scheduled":
@@ -96,8 +96,8 @@ def _head(alert: Alert) -> str:
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
     advice = [advise(each, each.details, run) for each in alert.named if each.details]
-    if anchors := dict.fromkeys(f"#{each.anchor}" for each in advice if each):
-        facts.append(("Runbook", f"{RUNBOOK}{', '.join(anchors)}"))
+    if anchors := list(dict.fromkeys(f"#{each.anchor}" for each in advice if each)):
+        facts.append(("Runbook", RUNBOOK + " and ".join(filter(None, [", ".join(anchors[:-1]), anchors[-1]]))))
     facts += _page(run.run_url)
     sentences = [line for sentence in words.opening(verdict, run) for line in _wrapped(sentence)]
     return "\n".join([*sentences, "", *_facts(facts)])
@@ -174,8 +174,8 @@ def _login(login: Login, run: Evaluation) -> str:
     return f"{words.time_of(login.at, run)} as {words.shown(login.user)}{where_signed_in(login)}"
 
 
-def _interval(run: Evaluation) -> list[Fact]:
-    facts: list[Fact] = [("Interval", str(run.interval))]
+def _interval(run: Evaluation, interval: str) -> list[Fact]:
+    facts: list[Fact] = [("Interval", interval)]
     if zone := run.settings.display_timezone:
         start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (run.interval.start, run.interval.end))
         facts.append(("Local time", f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S %Z}"))
