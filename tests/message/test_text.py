@@ -281,8 +281,9 @@ def test_failures_have_local_times_too() -> None:
     assert "Failures    2026-03-01 12:01:00 to 12:09:00 UTC, 13:01:00 to 13:09:00 CET\n" in body
 
 
-def test_a_group_that_got_in_has_ten_lines_at_most() -> None:
-    worst = make_breach(known=KNOWN, clients=CLIENTS, got_in=Login(NOON, "admin"), first_login=Login(NOON, "etl"))
+@pytest.mark.parametrize("known", [KNOWN, Known(0, SINCE, None)], ids=["known", "a stranger"])
+def test_a_group_that_got_in_has_ten_lines_at_most(known: Known) -> None:
+    worst = make_breach(known=known, clients=CLIENTS, got_in=Login(NOON, "admin"), first_login=Login(NOON, "etl"))
     assert len(alert(worst).body.split("\n\n")[2].splitlines()) == 10
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.advice import advise
+from redshift_auth_alert.message.advice import BLANK, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.fleet import where_failed, where_signed_in
@@ -127,7 +127,8 @@ def _advice(breach: Breach, run: Evaluation) -> str:
     advice = breach.details and advise(breach, breach.details, run)
     if not advice:
         return ""
-    lines = [_step(text) for text in advice.texts if plain(text) == text]
+    texts = [text.replace(BLANK, "[new password]") for text in advice.texts]  # its <> would be markup
+    lines = [_step(text) for text in texts if plain(text) == text]
     return f"; what to do: {' '.join([*lines, f'(runbook: {advice.anchor})'])}"
 
 

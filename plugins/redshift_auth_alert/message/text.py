@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.advice import RUNBOOK, Line, advise
+from redshift_auth_alert.message.advice import RUNBOOK, Advice, Line, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.fleet import where_failed, where_signed_in
@@ -124,7 +124,7 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))
     if advice := advise(breach, details, run):
-        facts += [("" if place else "What to do", line) for place, line in enumerate(advice.lines)]
+        facts += [("" if place else "What to do", line) for place, line in enumerate(_steps(advice))]
     if details.first_failure_at and details.last_failure_at:
         span = words.span(details.first_failure_at, details.last_failure_at, run)
         facts.append(("Failures", f"{span} {_bar(details.parts)} peak {words.peak_number(details, run)}"))
@@ -145,6 +145,12 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     if details.first_login and not details.got_in:
         facts.append(("Signed in", f"{_login(details.first_login, run)}, a user it had not failed as"))
     return facts
+
+
+def _steps(advice: Advice) -> list[Line]:
+    """Return what to do. What comes after a command is a comment: it can be pasted too, and needs no line."""
+    *before, last = advice.lines
+    return [*before, (*last, f"-- {advice.then}") if advice.then else last]
 
 
 def _tail(alert: Alert) -> list[str]:
