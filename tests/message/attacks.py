@@ -9,11 +9,9 @@ from typing import Any
 
 from redshift_auth_alert.detection.findings import Breach, Client, Coverage, Known, Login
 from redshift_auth_alert.message.alert import Message, build_alert
-from redshift_auth_alert.message.compose import compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import NOON, make_run
-from tests.message.findings import MINUTE, OVER, make_breach, make_verdict
+from tests.message.findings import MINUTE, OVER, failure, make_breach, make_verdict
 
 GOLDEN = Path(__file__).with_name("golden")
 WEEK = timedelta(days=7)
@@ -154,11 +152,9 @@ def _mail(*breaches: Breach, warehouse: str | None = "sales-dwh", **settings: An
 
 
 def _failure() -> Message:
-    run = make_run(environment="production")
-    monitor = Monitor(dag_id=run.monitor, file=Path("default.yaml"), settings=run.settings)
     reason = "the interval is unseen: STL_CONNECTION_LOG shows no event at all"
-    failed = build_failure(monitor, run, run.run_id, "check_threshold", reason, warehouse="sales-dwh", run_url=PAGE)
-    return compose_failure(failed, "text")
+    run = make_run(environment="production")
+    return failure(run, "check_threshold", reason, warehouse="sales-dwh", run_url=PAGE)
 
 
 MAILS = {

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Coverage, Details, Login, Totals, TriedUser, Verdict
 from redshift_auth_alert.message.alert import Message, build_alert
-from redshift_auth_alert.message.compose import compose_alert
+from redshift_auth_alert.message.compose import compose_alert, compose_failure
+from redshift_auth_alert.message.failure import build_failure
+from redshift_auth_alert.settings.monitors import Monitor
 from tests.conftest import NOON, make_run
 
 MINUTE = timedelta(minutes=1)
+MONITOR = Monitor(dag_id=make_run().monitor, file=Path("default.yaml"), settings=make_run().settings)
 _DETAILS = {field.name for field in fields(Details)}
 
 
@@ -78,3 +83,16 @@ def make_verdict(*breaches: Breach, coverage: Coverage | None = None, **totals: 
 def alert(*breaches: Breach, verdict: Verdict | None = None, **run: Any) -> Message:
     """The message of a run about these breaches, one by default, or about a whole verdict."""
     return compose_alert(build_alert(verdict or make_verdict(*(breaches or [make_breach()])), make_run(**run)))
+
+
+def failure(
+    run: Evaluation | None,
+    task_id: str = "query_auth_failures",
+    reason: str = "no rights",
+    *,
+    message_format: str = "text",
+    **known: Any,
+) -> Message:
+    """The message of a task that failed: the first one of a warehouse without a name, where nothing else is known."""
+    known = {"missing": None, "warehouse": None, "run_url": None} | known
+    return compose_failure(build_failure(MONITOR, run, "scheduled__1", task_id, reason, **known), message_format)

@@ -10,10 +10,11 @@ import sqlglot
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redshift_auth_alert.detection.findings import Known, Login
+from redshift_auth_alert.detection.findings import Breach, Known, Login
 from redshift_auth_alert.message.advice import CASES, Advice, advise, quoted
 from tests.conftest import NOON, ROOT, make_run
 from tests.message.findings import MINUTE, OVER, alert, make_breach
+from tests.message.test_document import SCHEMA
 from tests.message.test_patterns import KNOWN, STEADY
 
 LOCKED = (("ann", 9, 9, NOON, False, True), ("bob", 5, 2, NOON))
@@ -28,6 +29,11 @@ def advice(run: dict[str, Any] | None = None, **facts: Any) -> Advice:
     found = advise(breach, breach.details, make_run(**run or {}))
     assert found
     return found
+
+
+def chat(breach: Breach) -> str:
+    """What the chat says of a group."""
+    return str(json.loads(alert(breach, message_format="chat").body)["content"]["description"])
 
 
 def got_in(user: str) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def test_the_case_is(facts: dict[str, Any], anchor: str, first: str) -> None:
     assert found.texts[0].startswith(first)
 
 
-@pytest.mark.parametrize("anchor", sorted({"got-in", *(case.anchor for case in CASES)}))
+@pytest.mark.parametrize("anchor", sorted({"failed", "got-in", *(case.anchor for case in CASES)}))
 def test_the_runbook_has_the_heading(anchor: str) -> None:
     headings = [line.lstrip("#").strip() for line in RUNBOOK.splitlines() if line.startswith("#")]
     slugs = [
@@ -95,6 +101,63 @@ def test_a_user_of_iam_loses_its_right_there(user: str) -> None:
     assert advice(**got_in(user)).texts == ["in IAM, take away its right to sign in; then end its sessions"]
 
 
+def test_a_user_is_of_iam_only_where_the_prefix_is_in_capitals() -> None:
+    assert advice(**got_in("iam:ann")).texts[0] == 'ALTER USER "iam:ann" NOLOGIN;'
+
+
+STRANGER = {"stranger": True}
+THEN = "then close the address"
+
+
+@pytest.mark.parametrize(
+    ("run", "user", "last"),
+    [
+        ({}, "ann", [THEN]),
+        (
+            {"source": "sys_connection_log"},
+            "ann",
+            [f"then end its sessions, by the statements in the runbook; {THEN}"],
+        ),
+        ({}, "IAM:ann", [f"in IAM, take away its right to sign in; then end its sessions; {THEN}"]),
+        ({}, "a;b", [f"lock this user by hand (unsafe name); {THEN}"]),
+    ],
+    ids=["commands", "a command and a sentence", "IAM", "a name that is not safe to paste"],
+)
+def test_the_address_of_a_stranger_that_got_in_is_closed_at_last(
+    run: dict[str, Any], user: str, last: list[str]
+) -> None:
+    assert advice(run, **STRANGER, **got_in(user)).texts[-1:] == last
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"known": KNOWN, "stranger": False}, STRANGER | {"group": {"user_name": "ann"}}],
+    ids=["a known host", "a user that never signed in before"],
+)
+def test_no_other_address_is_closed_where_a_group_got_in(facts: dict[str, Any]) -> None:
+    assert "close" not in " ".join(advice(**facts, **got_in("ann")).texts)
+
+
+def test_what_comes_after_a_command_is_a_comment_in_the_text_so_that_both_can_be_pasted() -> None:
+    body = alert(make_breach(**STRANGER, **got_in("ann"))).body
+    steps = body.partition("What to do")[2].partition("    Failures")[0]
+    assert steps.endswith(f" user_name = 'ann'; -- {THEN}\n")
+    statements = [each.key for each in sqlglot.parse(steps, read="redshift") if each]
+    assert statements == ["command", "select", "semicolon"]  # the last one is the comment
+
+
+def test_what_comes_after_a_command_is_a_sentence_in_the_other_forms() -> None:
+    breach = make_breach(**STRANGER, **got_in("ann"))
+    document = json.loads(alert(breach, message_format="json").body)
+    SCHEMA.validate(document)
+    assert [text.endswith(";") for text in document["breaches"][0]["what_to_do"]] == [True, True, False]
+    assert f"user_name = 'ann';` {THEN} (runbook: got-in)" in chat(breach)
+
+
+def test_the_chat_shows_the_blank_of_a_command_without_markup() -> None:
+    assert "`ALTER USER \"ann\" LOGIN PASSWORD '[new password]';`" in chat(make_breach(top_users=LOCKED))
+
+
 def test_a_user_that_cloudtrail_names_loses_its_right_in_iam() -> None:
     run = {"source": "cloudtrail", "athena_conn_id": "athena"}
     assert advice(run, **got_in("ann")).texts == ["in IAM, take away its right to sign in; then end its sessions"]
@@ -103,7 +166,7 @@ def test_a_user_that_cloudtrail_names_loses_its_right_in_iam() -> None:
 @pytest.mark.parametrize(
     ("users", "unlock"),
     [
-        (LOCKED, """ALTER USER "ann" LOGIN PASSWORD 'PASSWORD';"""),
+        (LOCKED, """ALTER USER "ann" LOGIN PASSWORD '<new password>';"""),
         ((LOCKED[0], ("bob", 9, 9, NOON, False, True)), "SHOW USER LOCKOUT;"),
         ((("a\\b", 9, 9, NOON, False, True),), "SHOW USER LOCKOUT;"),
     ],
@@ -163,8 +226,7 @@ def test_the_text_never_breaks_a_name(name: str) -> None:
 
 def test_the_chat_leaves_a_command_out_that_it_would_alter() -> None:
     def steps(user: str) -> str:
-        body = alert(make_breach(**got_in(user)), message_format="chat").body
-        return str(json.loads(body)["content"]["description"]).split("what to do: ")[1]
+        return chat(make_breach(**got_in(user))).split("what to do: ")[1]
 
     assert '`ALTER USER "ann" NOLOGIN;`' in steps("ann")
     assert steps("@ann") == "(runbook: got-in)"

@@ -30,11 +30,11 @@ def test_the_chat_form_is_a_custom_notification() -> None:
     assert (written["version"], written["source"]) == ("1.0", "custom")
     assert written["content"] == {
         "textType": "client-markdown",
-        "title": ":rotating_light: [CRITICAL] (test) Redshift: 1 GOT IN, 1 remote host failed to sign in",
+        "title": ":rotating_light: [CRITICAL] (test) Redshift: 1 remote host GOT IN",
         "description": """\
 1 remote host with 10 or more authentication failures within 30 minutes.
-1 of them GOT IN: signed in as a user that it had failed as.
-Interval 2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, source stl_connection_log
+It GOT IN: signed in as a user that it had failed as.
+Interval 2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full, source stl_connection_log
 • `203.0.113.7` 14 failures, new, GOT IN; peak 15 failures within 30 minutes; \
 *GOT IN* 2026-03-01 12:10:00 UTC as `admin`; looks like guessing 2 users in a burst, then got in; \
 tried `admin` (9), `root` (5); what to do: `ALTER USER "admin" NOLOGIN;` \

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.findings import Coverage
-from redshift_auth_alert.message.alert import Message
-from redshift_auth_alert.message.compose import MESSAGE_LIMIT, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import MESSAGE_LIMIT
 from tests.conftest import NOON, make_run, unwrapped
-from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
+from tests.message.findings import GOT_IN, MINUTE, OVER, alert, failure, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
 FORMS = ["text", "json", "chat", "ocsf"]
-MONITOR = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
 LONG = "\N{PILE OF POO}" * 50
 
 
@@ -99,24 +94,19 @@ def test_2000_groups_are_all_named_in_one_message() -> None:
     assert body.count(" [14 times] new\n") == 2_000
 
 
-def failure(
-    run: Any = None, reason: str = "no rights", message_format: str = "text", monitor: Monitor = MONITOR
-) -> Message:
-    return compose_failure(build_failure(monitor, run, "scheduled__1", "query_auth_failures", reason), message_format)
-
-
 def test_a_failure_reads_in_full() -> None:
-    message = failure(make_run(environment="overridden"), 'no "rights"\nForged: line')
+    message = failure(make_run(environment="overridden"), reason='no "rights"\nForged: line')
     assert message.subject == "[FAILED] (overridden) Redshift: sign-ins not evaluated"
     assert (
         message.body
         == """\
 An interval was not evaluated: it may hide an attack.
 
-Monitor   dag
+Monitor   redshift_auth_failure_alert
 Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
 Run       scheduled__1
 Task      query_auth_failures
+Runbook   docs/runbook.md#failed
 
 Reason: no "rights"\\nForged: line
 
@@ -126,7 +116,7 @@ Once fixed, clear the failed task. The run then evaluates the same interval.
 
 
 def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
-    message = failure(None, "run overrides: threshold is 0")
+    message = failure(None, reason="run overrides: threshold is 0")
     assert message.subject == "[FAILED] (test) Redshift: sign-ins not evaluated"
     assert "Interval  unknown, as the run's settings are invalid\n" in message.body
     assert unwrapped(message.body).endswith(
@@ -135,7 +125,7 @@ def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
 
 
 def test_an_alert_that_could_not_be_published_is_not_called_not_evaluated() -> None:
-    message = compose_failure(build_failure(MONITOR, make_run(), "scheduled__1", "publish_alert", "no topic"), "text")
+    message = failure(make_run(), "publish_alert")
     assert message.subject == "[FAILED] (test) Redshift: alert not published"
     assert message.body.startswith("An interval was evaluated, but its message was not published")
     assert message.body.endswith("Once fixed, clear publish_alert. It then publishes the same alert.\n")
@@ -148,7 +138,7 @@ def test_a_failure_says_the_interval_in_local_time() -> None:
 
 @pytest.mark.parametrize("run", [make_run(), None])
 def test_a_failure_keeps_the_schema(run: Any) -> None:
-    written = json.loads(failure(run, "why", "json").body)
+    written = json.loads(failure(run, reason="why", message_format="json").body)
     SCHEMA.validate(written)
     assert (written["reason"], written["interval"] is None) == ("why", run is None)
 
@@ -158,9 +148,10 @@ def test_a_failure_keeps_the_schema(run: Any) -> None:
     [("text", "An interval was not"), ("json", '{"version"'), ("chat", '{"ver'), ("ocsf", '[{"class_uid":2004')],
 )
 def test_a_failure_has_the_form_of_the_monitor(form: str, begins: str) -> None:
-    assert failure(reason="why <b>", message_format=form).body.startswith(begins)
+    assert failure(None, reason="why <b>", message_format=form).body.startswith(begins)
 
 
 def test_a_failures_alert_id_is_the_same_for_a_retry() -> None:
-    assert failure(reason="first").attributes == failure(reason="second").attributes
-    assert len(str(failure().attributes["alert_id"])) == 32
+    first, second = failure(None, reason="first"), failure(None, reason="second")
+    assert first.attributes == second.attributes
+    assert len(str(first.attributes["alert_id"])) == 32

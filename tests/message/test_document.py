@@ -94,6 +94,23 @@ def test_the_json_form_says_that_a_group_never_signed_in() -> None:
     assert (breach["known"]["last_at"], breach["stranger"], written["groups"]["strangers"]) == (None, True, 1)
 
 
+@pytest.mark.parametrize(
+    ("count", "counted"),
+    [("failures", "failures"), ("distinct user_name", "users"), ("distinct database_name", "databases")],
+)
+def test_the_json_form_says_in_words_what_was_counted(count: str, counted: str) -> None:
+    written = document(count=count)
+    SCHEMA.validate(written)
+    assert (written["settings"]["count"], written["settings"]["counted"]) == (count, counted)
+
+
+@pytest.mark.parametrize("thresholds", [[], [{"remote_host": "192.0.2.1", "threshold": 25}]])
+def test_the_json_form_says_whether_some_groups_have_thresholds_of_their_own(thresholds: Any) -> None:
+    written = document(thresholds=thresholds)
+    SCHEMA.validate(written)
+    assert written["settings"]["own_thresholds"] is bool(thresholds)
+
+
 def test_a_group_in_one_line_has_four_properties() -> None:
     written = document(*[make_breach()] * 3, max_groups=2)["breaches"]
     assert [len(each) > 4 for each in written] == [True, True, False]

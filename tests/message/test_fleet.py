@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redshift_auth_alert.detection.coverage import judge_coverage, judge_fleet
 from redshift_auth_alert.detection.findings import Coverage, FailedAt, Fleet, Gap, Login
-from redshift_auth_alert.message.compose import compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
 from tests.conftest import NOON, make_run, unwrapped
-from tests.message.findings import MINUTE, alert, make_breach, make_verdict
+from tests.message.findings import MINUTE, alert, failure, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
 AT = tuple(FailedAt(name, number) for name, number in (("sales", 5), ("ops", 4), ("lab", 3)))
@@ -121,10 +117,7 @@ def test_a_warehouse_with_a_hostile_name_alters_nothing_around_it(form: str) -> 
 
 
 def test_the_report_after_the_alert_says_that_all_has_to_be_cleared() -> None:
-    run = make_run(**FLEET)
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=run.settings)
-    failure = build_failure(monitor, run, "scheduled__1", "require_coverage", REASON, warehouse="fleet-123456789012")
-    message = compose_failure(failure, "text")
+    message = failure(make_run(**FLEET), "require_coverage", REASON, warehouse="fleet-123456789012")
     assert message.subject == "[FAILED] (test) fleet-123456789012: not all warehouses evaluated"
     assert message.body.startswith("An interval was evaluated and reported, but not for all warehouses: the others may")
     assert "clear query_auth_failures and all tasks after it" in message.body.replace("\n", " ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,9 @@ import pytest
 from redshift_auth_alert.detection.findings import Coverage, Verdict
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.message.alert import Message, build_alert
-from redshift_auth_alert.message.compose import compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import NOON, make_run, unwrapped
-from tests.message.findings import MINUTE, make_breach, make_verdict
+from tests.message.findings import MINUTE, failure, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
 MISSING = Interval(NOON - 60 * MINUTE, NOON)
@@ -30,13 +27,6 @@ def after_failures(verdict: Verdict, message_format: str = "text") -> Message:
     return compose_alert(build_alert(verdict, run))
 
 
-def failure(message_format: str = "text", *, skipped: bool = False, missing: Interval | None = None) -> Message:
-    run = replace(make_run(), skipped=skipped)
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=run.settings)
-    failed = build_failure(monitor, run, "scheduled__1", "query_auth_failures", "no rights", missing=missing)
-    return compose_failure(failed, message_format)
-
-
 def test_the_first_run_that_succeeds_says_so_in_full() -> None:
     message = after_failures(make_verdict())
     assert message.subject == "[RECOVERED] (test) Redshift: evaluated again"
@@ -48,7 +38,7 @@ report.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
-Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
 Before this run, others failed: intervals within 2026-03-01 11:00:00 to
@@ -75,28 +65,29 @@ def test_a_run_that_has_more_to_report_says_that_others_failed_beside_it(verdict
 def test_every_form_names_the_span_that_is_missing(message_format: str) -> None:
     start = "2026-03-01T11:00:00Z" if message_format == "json" else "2026-03-01 11:00:00"
     assert start in after_failures(make_verdict(), message_format).body
-    assert start in failure(message_format, missing=MISSING).body
+    assert start in failure(make_run(), message_format=message_format, missing=MISSING).body
 
 
 @pytest.mark.parametrize("missing", [None, MISSING])
 def test_both_documents_keep_the_schema(missing: Any) -> None:
     run = replace(make_run(message_format="json"), missing=missing)
-    for message in (compose_alert(build_alert(make_verdict(), run)), failure("json", missing=missing)):
+    failed = failure(run, message_format="json", missing=missing)
+    for message in (compose_alert(build_alert(make_verdict(), run)), failed):
         SCHEMA.validate(json.loads(message.body))
 
 
 def test_a_failure_that_repeats_names_all_that_failed_so_far() -> None:
-    body = failure(missing=Interval(NOON - 60 * MINUTE, NOON + 30 * MINUTE)).body
+    body = failure(make_run(), missing=Interval(NOON - 60 * MINUTE, NOON + 30 * MINUTE)).body
     assert "\nFailed so far  intervals within 2026-03-01 11:00:00 to 2026-03-01 12:30:00 UTC\n" in body
     assert unwrapped(body).endswith("Once fixed, clear the failed tasks of all runs that failed.\n")
 
 
 def test_a_first_failure_names_its_own_interval_once() -> None:
-    assert "so far" not in failure(missing=Interval(NOON, NOON + 30 * MINUTE)).body
+    assert "so far" not in failure(make_run(), missing=Interval(NOON, NOON + 30 * MINUTE)).body
 
 
 def test_skipped_intervals_are_named_with_how_to_evaluate_them() -> None:
-    body = failure(skipped=True).body
+    body = failure(replace(make_run(), skipped=True)).body
     assert "\nInterval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
     assert "run a backfill over their dates, or trigger one run with this start and end" in " ".join(body.split())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +15,9 @@ from redshift_auth_alert import __version__
 from redshift_auth_alert.detection.findings import Breach, Login, Verdict
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.message.alert import build_alert
-from redshift_auth_alert.message.compose import MESSAGE_LIMIT, compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import MESSAGE_LIMIT, compose_alert
 from tests.conftest import NOON, ROOT, make_run
-from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
+from tests.message.findings import GOT_IN, MINUTE, OVER, alert, failure, make_breach, make_verdict
 from tests.message.test_document import PARTIAL
 
 ONGOING = make_breach(group={"remote_host": "203.0.113.8"}, ongoing=True)
@@ -32,10 +29,8 @@ def findings(*breaches: Breach, verdict: Verdict | None = None, **more: Any) -> 
     return list(json.loads(alert(*breaches, verdict=verdict, message_format="ocsf", **more).body))
 
 
-def failure(run: Any, missing: Interval | None = None, reason: str = "no rights") -> dict[str, Any]:
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
-    failed = build_failure(monitor, run, "scheduled__1", "query_auth_failures", reason, missing=missing)
-    [finding] = json.loads(compose_failure(failed, "ocsf").body)
+def failed(run: Any, **more: Any) -> dict[str, Any]:
+    [finding] = json.loads(failure(run, message_format="ocsf", **more).body)
     return dict(finding)
 
 
@@ -191,20 +186,20 @@ def test_a_run_that_succeeds_after_others_had_failed_closes(verdict: Verdict) ->
 
 
 def test_a_failure_is_a_finding_of_the_time_that_is_missing() -> None:
-    finding = failure(make_run(), MISSING)
+    finding = failed(make_run(), missing=MISSING)
     assert states([finding]) == [("Create", "New", "High", ["coverage"])]
     assert (finding["start_time"], finding["end_time"]) == (NOON_MS - 60 * 60_000, NOON_MS)
     assert finding["remediation"]["desc"].startswith("Once fixed")
 
 
 def test_a_failure_with_invalid_settings_has_no_interval_and_keeps_its_id() -> None:
-    first, second = failure(None), failure(None, reason="another")
+    first, second = failed(None), failed(None, reason="another")
     assert "start_time" not in first
     assert first["finding_info"]["uid"] == second["finding_info"]["uid"]
 
 
 def test_a_failure_escapes_what_does_not_print_in_its_message() -> None:
-    assert "Reason: no\\nrights" in failure(make_run(), reason="no\nrights")["message"]
+    assert "Reason: no\\nrights" in failed(make_run(), reason="no\nrights")["message"]
 
 
 def test_a_cluster_that_the_monitor_names_is_the_target() -> None:

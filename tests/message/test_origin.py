@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.message.alert import SUBJECT_LIMIT, Message, build_alert, write_subject
-from redshift_auth_alert.message.compose import compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
-from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import make_run
-from tests.message.findings import GOT_IN, make_breach, make_verdict
+from tests.message.findings import GOT_IN, failure, make_breach, make_verdict
 from tests.message.test_document import SCHEMA
 
 URL = "https://airflow.example.com/dags/dag/runs/manual__1%2B1"
@@ -29,10 +26,7 @@ def published(form: str, warehouse: str | None = "sales-dwh", url: str | None = 
 
 
 def failed(form: str, warehouse: str | None = "sales-dwh", url: str | None = URL) -> Message:
-    run = make_run()
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=run.settings)
-    failure = build_failure(monitor, run, "x", "check_threshold", "why", warehouse=warehouse, run_url=url)
-    return compose_failure(failure, form)
+    return failure(make_run(), message_format=form, warehouse=warehouse, run_url=url)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -75,25 +69,52 @@ def test_the_subject_says_what_matters_first() -> None:
     verdict = make_verdict(GOT_IN, make_breach(), admin=2, new=3)
     run = replace(make_run(environment="production"), warehouse="sales-dwh")
     assert build_alert(verdict, run).subject == (
-        "[CRITICAL] (production) sales-dwh: 1 GOT IN, 2 tried an admin, 3 remote hosts failed to sign in"
+        "[CRITICAL] (production) sales-dwh: 1 of 3 remote hosts GOT IN, 2 tried an admin"
+    )
+
+
+@pytest.mark.parametrize(
+    ("totals", "says"),
+    [
+        ({"new": 1, "critical": 1}, "1 remote host GOT IN"),
+        (
+            {"new": 1, "critical": 1, "admin": 1, "lockouts": 1},
+            "1 remote host GOT IN, tried an admin, may have locked users out",
+        ),
+        ({"new": 2, "critical": 1, "lockouts": 1}, "1 of 2 remote hosts GOT IN, 1 may have locked users out"),
+        ({"new": 2_000, "critical": 1_500}, "1,500 of 2,000 remote hosts GOT IN"),
+        ({"new": 2, "admin": 1}, "1 tried an admin, 2 remote hosts failed to sign in"),
+        ({"new": 1}, "1 remote host failed to sign in"),
+    ],
+    ids=["the only one", "the only one did more", "one of two", "many", "none got in", "none did more"],
+)
+def test_the_subject_counts_no_host_twice(totals: dict[str, int], says: str) -> None:
+    assert build_alert(make_verdict(**totals), make_run()).subject.endswith(f" Redshift: {says}")
+
+
+def test_a_subject_that_is_too_long_keeps_who_got_in_and_the_warehouse() -> None:
+    verdict = make_verdict(new=10**6, critical=10**6, admin=10**6, lockouts=10**6)
+    run = replace(make_run(environment="e" * 40), warehouse="sales-dwh")
+    assert build_alert(verdict, run).subject == (
+        "[CRITICAL] (eeee..) sales-dwh: 1,000,000 of 1,000,000 remote hosts GOT IN, 1,000,000 tried an admin"
     )
 
 
 def test_the_subject_and_the_text_say_how_many_may_have_locked_users_out() -> None:
     message = compose_alert(build_alert(make_verdict(make_breach(), lockouts=1), make_run()))
     assert message.subject == "[ALERT] (test) Redshift: 1 may have locked users out, 1 remote host failed to sign in"
-    assert "\n1 of them may have locked users out.\n" in message.body
+    assert "\nIt may have locked users out.\n" in message.body
 
 
 def test_the_text_says_how_many_are_strangers() -> None:
-    message = compose_alert(build_alert(make_verdict(make_breach(), strangers=1), make_run()))
+    message = compose_alert(build_alert(make_verdict(make_breach(), strangers=1, new=2), make_run()))
     assert "\n1 of them had no earlier sign-in in the log.\n" in message.body
 
 
 SAYS = (
-    "1 GOT IN, 1 may have locked users out, 3 hosts failed to sign in",
-    "1 GOT IN, 3 hosts failed",
-    "1 GOT IN, 3 hosts",
+    "1 tried an admin, 1 may have locked users out, 3 hosts failed to sign in",
+    "1 tried an admin, 3 hosts failed to sign in",
+    "1 tried an admin, 3 hosts",
 )
 
 
@@ -102,9 +123,9 @@ SAYS = (
     [
         pytest.param("prod", "dwh", f"[CRITICAL] (prod) dwh: {SAYS[0]}", id="all of it"),
         pytest.param("e" * 25, "dwh", f"[CRITICAL] ({'e' * 25}) dwh: {SAYS[1]}", id="without locks"),
-        pytest.param("e" * 40, "w" * 25, f"[CRITICAL] ({'e' * 40}) {'w' * 25}: {SAYS[2]}", id="without verbs"),
-        pytest.param("e" * 40, "w" * 45, f"[CRITICAL] ({'e' * 19}..) {'w' * 45}: {SAYS[2]}", id="less environment"),
-        pytest.param("e" * 40, "w" * 64, f"[CRITICAL] (eeee..) {'w' * 58}..: {SAYS[2]}", id="less warehouse too"),
+        pytest.param("e" * 40, "w" * 17, f"[CRITICAL] ({'e' * 40}) {'w' * 17}: {SAYS[2]}", id="without verbs"),
+        pytest.param("e" * 40, "w" * 45, f"[CRITICAL] ({'e' * 11}..) {'w' * 45}: {SAYS[2]}", id="less environment"),
+        pytest.param("e" * 40, "w" * 64, f"[CRITICAL] (eeee..) {'w' * 50}..: {SAYS[2]}", id="less warehouse too"),
     ],
 )
 def test_a_subject_is_shortened_from_what_matters_least(environment: str, warehouse: str, subject: str) -> None:
@@ -124,6 +145,6 @@ def test_every_subject_is_within_snss_limit_and_says_who_got_in(
     verdict = make_verdict(new=10**6, critical=critical, admin=admin, lockouts=lockouts)
     subject = build_alert(verdict, replace(make_run(environment=environment), warehouse=warehouse)).subject
     assert len(subject) <= SUBJECT_LIMIT == 99
-    assert (f"{critical:,} GOT IN" in subject) is (critical > 0)
+    assert (f": {critical:,} of 1,000,000 remote hosts GOT IN" in subject) is (critical > 0)
     assert (f"{admin:,} tried an admin" in subject) is (admin > 0)
     assert "1,000,000 remote hosts" in subject

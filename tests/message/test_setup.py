@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from redshift_auth_alert.message.alert import Message
-from redshift_auth_alert.message.compose import compose_failure, compose_setup_report
-from redshift_auth_alert.message.failure import build_failure
+from redshift_auth_alert.message.compose import compose_setup_report
 from redshift_auth_alert.message.setup import Check, build_setup_report
-from redshift_auth_alert.settings.monitors import Monitor
 from tests.conftest import make_run
+from tests.message.findings import failure
 from tests.message.test_document import SCHEMA
 
 SIGN_IN = Check("sign-in", "ok", "signed in as auth_monitor")
@@ -47,11 +45,10 @@ def test_the_text_is_a_table_that_says_it_is_a_test() -> None:
 
 
 def test_a_check_that_fails_as_a_whole_speaks_of_no_interval() -> None:
-    run = make_run(check_only=True)
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=run.settings)
-    failed = compose_failure(build_failure(monitor, run, "manual__1", "query_auth_failures", "killed"), "text")
+    failed = failure(make_run(check_only=True))
     assert failed.subject.endswith(": set-up not checked")
     assert failed.body.startswith("The set-up was not checked, or the message about it was not published.\n")
+    assert failed.body.endswith("\n\nOnce fixed, clear the failed task.\n")
 
 
 def test_the_json_form_keeps_its_schema() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
 
+from redshift_auth_alert.detection.coverage import judge_coverage, judge_fleet
 from redshift_auth_alert.detection.findings import Coverage, Fleet, Gap
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.message.summary import LIMIT, summarise
@@ -48,6 +50,31 @@ def test_it_keeps_to_its_limit_and_leaves_out_the_last_groups(name: str) -> None
     )
     assert len(json.dumps(summary)) <= LIMIT
     assert summary["groups"]["reported"] == 50
+
+
+@pytest.mark.parametrize("length", [12, 64])
+def test_of_a_fleet_with_many_gaps_it_keeps_to_its_limit_and_names_the_worst_group(length: int) -> None:
+    """8 of 40 warehouses show nothing, 8 a part, 24 all; a warehouse's name has 64 characters at most."""
+    names = [f"sales-{number:02}".ljust(length, "x") for number in range(40)]
+    late, seen = (
+        {"oldest_event_at": "2026-02-28T10:00:00", "newest_event_at": newest, "shows_others": 1}
+        for newest in ("2026-03-01T12:10:00", "2026-03-01T12:40:00")
+    )
+    run = make_run(
+        environment="x" * 40,
+        source="sys_connection_log_s3",
+        athena_conn_id="athena",
+        namespace="123456789012_sys",
+        expect_warehouses=names,
+    )
+    fleet = judge_fleet(dict.fromkeys(names[8:16], late) | dict.fromkeys(names[16:], seen), run)
+    log = {"source": run.settings.source, "unreadable_lines": 0, "fleet": asdict(fleet)}
+    coverage = judge_coverage(log | seen, run.interval)
+    assert (fleet.unseen, fleet.partial, len(coverage.reason) > 700) == (8, 8, True)
+    summary = summarise(make_verdict(GOT_IN, coverage=coverage), run)
+    assert len(json.dumps(summary)) <= LIMIT
+    assert [(each["group"], each["critical"]) for each in summary["worst"]] == [({"remote_host": "203.0.113.7"}, True)]
+    assert summary["coverage"]["reason"].startswith("8 of 40 warehouses were not evaluated: sales-00")
 
 
 def test_of_a_fleet_it_counts_the_warehouses_that_were_not_seen_and_names_none() -> None:

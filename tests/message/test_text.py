@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redshift_auth_alert.detection.findings import Client, Coverage, Known, Login
+from redshift_auth_alert.detection.findings import Breach, Client, Coverage, Known, Login
 from redshift_auth_alert.settings.entries import Ignore
 from tests.conftest import NOON, unwrapped
+from tests.message.attacks import ADMIN, BURST, GUESSED
 from tests.message.findings import MINUTE, OVER, alert, make_breach, make_verdict
 
 SINCE = NOON - 7 * timedelta(days=1)
@@ -38,16 +39,16 @@ def test_the_alert_reads_in_full() -> None:
     verdict = make_verdict(got_in, make_breach(), *others, new=5)
     message = alert(verdict=verdict, max_groups=2)
     assert (message.subject, message.body) == (
-        "[CRITICAL] (test) Redshift: 1 GOT IN, 7 remote hosts failed to sign in",
+        "[CRITICAL] (test) Redshift: 1 of 7 remote hosts GOT IN",
         """\
 7 remote hosts with 10 or more authentication failures within 30 minutes.
 1 of them GOT IN: signed in as a user that it had failed as.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
-Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
-Runbook      docs/runbook.md#got-in, #alert
+Runbook      docs/runbook.md#got-in and #alert
 
 198.51.100.20 [14 times] ongoing, GOT IN
     GOT IN      2026-03-01 12:10:00 UTC as admin, after it had failed
@@ -120,9 +121,50 @@ def test_a_dry_run_says_so() -> None:
     assert "\nDry run      evaluated and logged, not published\n" in alert(dry_run=True).body
 
 
-def test_partial_coverage_says_why() -> None:
-    coverage = Coverage("stl_connection_log", "partial", "the log shows events from noon on only")
-    assert "\nCoverage     partial: the log shows" in alert(verdict=make_verdict(make_breach(), coverage=coverage)).body
+@pytest.mark.parametrize(
+    ("coverage", "says"),
+    [
+        (Coverage("stl_connection_log", "seen"), " UTC, seen in full\n"),
+        (
+            Coverage("stl_connection_log", "partial", "the log shows"),
+            " UTC\nSource       stl_connection_log\nCoverage     partial: the log shows\n",
+        ),
+        (
+            Coverage("audit_log_s3", "seen", "2 lines could not be read"),
+            "\nCoverage     seen: 2 lines could not be read\n",
+        ),
+    ],
+    ids=["seen", "partial", "unreadable lines"],
+)
+def test_the_head_says_what_the_log_shows(coverage: Coverage, says: str) -> None:
+    body = alert(verdict=make_verdict(make_breach(), coverage=coverage)).body
+    assert says in body
+    assert ("seen in full" in body) is (not coverage.reason)
+
+
+@pytest.mark.parametrize(
+    ("breaches", "links"),
+    [
+        ([BURST], "#stranger"),
+        ([GUESSED, BURST], "#got-in and #stranger"),
+        ([GUESSED, ADMIN, BURST, BURST], "#got-in, #admin-tried and #stranger"),
+    ],
+    ids=["one", "two", "three"],
+)
+def test_the_head_names_each_place_in_the_runbook_once(breaches: list[Breach], links: str) -> None:
+    assert f"\nRunbook      docs/runbook.md{links}\n" in alert(*breaches).body
+
+
+def test_what_one_group_did_is_said_of_it() -> None:
+    breach = make_breach(
+        known=Known(0, SINCE, None), got_in=Login(NOON, "dba"), top_users=(("dba", 9, 9, NOON, True, True),)
+    )
+    assert alert(breach).body.split("\n\n")[0].splitlines()[1:] == [
+        "It GOT IN: signed in as a user that it had failed as.",
+        "It tried to sign in as an admin.",
+        "It may have locked users out.",
+        "It had no earlier sign-in in the log.",
+    ]
 
 
 def test_held_back_groups_are_counted_with_the_time_of_the_next_reminder() -> None:
@@ -176,7 +218,7 @@ def test_the_closing_message_reads_in_full() -> None:
 
 Environment  test
 Monitor      redshift_auth_failure_alert
-Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
 203.0.113.7 over
@@ -205,10 +247,10 @@ def test_a_group_that_got_in_after_its_breach_says_when_it_reached_the_threshold
 @pytest.mark.parametrize(
     ("known", "source", "says"),
     [
-        (Known(0, SINCE, None), "stl_connection_log", "never signed in here since 2026-02-22"),
+        (Known(0, SINCE, None), "stl_connection_log", "never signed in here before (log since 2026-02-22)"),
         (Known(1, SINCE, Login(SINCE, "a b")), "stl_connection_log",
          '1 sign-in since 2026-02-22, last 2026-02-22 12:00 UTC as "a b"'),
-        (Known(0, SINCE, None), "audit_log_s3", "never signed in here in the scanned days, since 2026-02-22"),
+        (Known(0, SINCE, None), "audit_log_s3", "never signed in here before (scanned days since 2026-02-22)"),
     ],
 )  # fmt: skip
 def test_the_alert_says_whether_a_group_is_known(known: Known, source: str, says: str) -> None:
@@ -239,8 +281,9 @@ def test_failures_have_local_times_too() -> None:
     assert "Failures    2026-03-01 12:01:00 to 12:09:00 UTC, 13:01:00 to 13:09:00 CET\n" in body
 
 
-def test_a_group_that_got_in_has_ten_lines_at_most() -> None:
-    worst = make_breach(known=KNOWN, clients=CLIENTS, got_in=Login(NOON, "admin"), first_login=Login(NOON, "etl"))
+@pytest.mark.parametrize("known", [KNOWN, Known(0, SINCE, None)], ids=["known", "a stranger"])
+def test_a_group_that_got_in_has_ten_lines_at_most(known: Known) -> None:
+    worst = make_breach(known=known, clients=CLIENTS, got_in=Login(NOON, "admin"), first_login=Login(NOON, "etl"))
     assert len(alert(worst).body.split("\n\n")[2].splitlines()) == 10
 
 
@@ -278,7 +321,7 @@ def test_groups_that_did_not_come_back_from_the_query_are_counted() -> None:
 
 def test_local_times_stand_beside_utc() -> None:
     body = alert(display_timezone="Europe/Berlin").body
-    assert "Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
+    assert "Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full\n" in body
     assert "Local time   2026-03-01 13:00:00 to 2026-03-01 13:30:00 CET\n" in body
     assert "Failures    2026-03-01 12:01:00 to 12:09:00 UTC, 13:01:00 to 13:09:00 CET" in body
 

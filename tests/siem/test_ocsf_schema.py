@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +16,11 @@ from redshift_auth_alert import __version__
 from redshift_auth_alert.detection.findings import Breach, Verdict
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.message.alert import build_alert
-from redshift_auth_alert.message.compose import compose_alert, compose_failure
-from redshift_auth_alert.message.failure import build_failure
+from redshift_auth_alert.message.compose import compose_alert
 from redshift_auth_alert.message.ocsf import SCHEMA_VERSION
-from redshift_auth_alert.settings.monitors import Monitor
 from tests.conftest import NOON, make_run
 from tests.docs.documents import blocks
-from tests.message.findings import GOT_IN, MINUTE, OVER, alert, make_breach, make_verdict
+from tests.message.findings import GOT_IN, MINUTE, OVER, alert, failure, make_breach, make_verdict
 from tests.message.test_document import ALL_THERE_IS, PARTIAL
 from tests.message.test_setup import EVENTS, SIGN_IN, setup_report
 
@@ -41,10 +38,8 @@ def findings(*breaches: Breach, verdict: Verdict | None = None, **more: Any) -> 
     return list(json.loads(body))
 
 
-def failure(run: Any, missing: Interval | None = None) -> list[dict[str, Any]]:
-    monitor = Monitor(dag_id="dag", file=Path("default.yaml"), settings=make_run().settings)
-    failed = build_failure(monitor, run, "scheduled__1", "query_auth_failures", "no rights", missing=missing)
-    return list(json.loads(compose_failure(failed, "ocsf").body))
+def failed(run: Any, missing: Interval | None = None) -> list[dict[str, Any]]:
+    return list(json.loads(failure(run, message_format="ocsf", missing=missing).body))
 
 
 def recovered() -> list[dict[str, Any]]:
@@ -63,9 +58,9 @@ CASES = {
     "partial": findings(verdict=make_verdict(coverage=PARTIAL)),
     "recovered": recovered(),
     "one cluster": findings(source="audit_log_s3", athena_conn_id="athena", cluster="prod"),
-    "failed": failure(make_run()),
-    "failed again": failure(make_run(), MISSING),
-    "invalid settings": failure(None),
+    "failed": failed(make_run()),
+    "failed again": failed(make_run(), MISSING),
+    "invalid settings": failed(None),
     "test": json.loads(setup_report(SIGN_IN, EVENTS, message_format="ocsf").body),
 }
 EACH = [pytest.param(each, id=f"{name} {each['activity_name']}") for name, case in CASES.items() for each in case]

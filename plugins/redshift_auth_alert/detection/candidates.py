@@ -25,7 +25,7 @@ USERS_LISTED = WAREHOUSES_LISTED = 5
 CLIENTS: tuple[What, ...] = ("method", "driver", "application", "system", "tls")
 # An application may call itself anything, at length. Characters.
 _CLIENT_SHOWN = 60
-# How the log begins the name of a user that signed in by IAM. Redshift locks only users with a password.
+# How the log begins the name of a user that signed in by IAM, in capitals: "iam:x" is a user like any other.
 _FEDERATED = ("IAM:", "IAMA:", "IAMR:")
 
 
@@ -81,10 +81,15 @@ def is_admin(user: str, run: Evaluation) -> bool:
     return matches_any(run.settings.admin_users, user)
 
 
+def is_federated(user: str) -> bool:
+    """Return whether ``user`` signs in by IAM: it has no password, and another name than the log's."""
+    return user.startswith(_FEDERATED)
+
+
 def may_be_locked_out(user: str, in_a_row: int, run: Evaluation) -> bool:
-    """Return whether Redshift may have locked ``user`` after that many failures in a row."""
+    """Return whether Redshift may have locked ``user`` after that many failures in a row: it locks no federated one."""
     limit = run.settings.lockout_after
-    return run.source.locks_out and limit is not None and not user.startswith(_FEDERATED) and in_a_row >= limit
+    return run.source.locks_out and limit is not None and not is_federated(user) and in_a_row >= limit
 
 
 def _looks_back(known_since: str, run: Evaluation) -> bool:

@@ -9,26 +9,27 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from redshift_auth_alert.detection.candidates import is_federated
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details
 from redshift_auth_alert.message.patterns import Likeness, likeness
 
 RUNBOOK = "docs/runbook.md"
+BLANK = "<new password>"  # to be filled in. Redshift refuses it, so a command that is pasted as it is changes nothing
 # Printable ASCII without what some client expands, escapes or takes for an end: $ { } \ ` ; and comments. The log cuts
 # names at 50 bytes, so one of that length may be another user's.
 _SAFE = re.compile(r"""(?!.*(--|  ))[A-Za-z0-9_.@+:/='"-]([A-Za-z0-9_.@+:/='" -]{0,47}[A-Za-z0-9_.@+:/='"-])?""")
-# How the log begins the name of a user that signed in by IAM. The user has another name.
-_FEDERATED = re.compile(r"iam[ar]?:", re.IGNORECASE)
 _QUOTED = 60  # columns that a quoted name may take
 
 Line = tuple[str, ...]  # words, none of which may be broken: a quoted name is one
 
 
 class Advice(NamedTuple):
-    """At most two lines, and the runbook's heading that says more."""
+    """At most two lines, and the runbook's heading that says more; ``then``, a sentence, comes after two commands."""
 
     lines: tuple[Line, ...]
     anchor: str
+    then: str = ""
 
     @property
     def runbook(self) -> str:
@@ -37,8 +38,8 @@ class Advice(NamedTuple):
 
     @property
     def texts(self) -> list[str]:
-        """The lines as text."""
-        return [" ".join(line) for line in self.lines]
+        """The lines as text, and what comes then."""
+        return [*(" ".join(line) for line in self.lines), *([self.then] if self.then else [])]
 
 
 class Case(NamedTuple):
@@ -100,7 +101,8 @@ def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
     if looks is None:
         return None
     if details.got_in:
-        return Advice(_lock(details.got_in.user, run), "got-in")
+        is_strange_host = breach.stranger and "remote_host" in breach.group
+        return _lock(details.got_in.user, run, then="then close the address" if is_strange_host else "")
     case = next(each for each in CASES if each.holds(breach, details, looks))
     if "remote_host" in breach.group:
         address = "the address"
@@ -116,33 +118,34 @@ def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
 
 def quoted(name: str, quote: str) -> str:
     """Write ``name`` in quotes for Redshift; '' where it is not safe to paste."""
-    if not _SAFE.fullmatch(name) or _FEDERATED.match(name):
+    if not _SAFE.fullmatch(name) or is_federated(name):
         return ""
     written = f"{quote}{name.replace(quote, 2 * quote)}{quote}"
     return written if len(written) <= _QUOTED else ""
 
 
-def _lock(user: str, run: Evaluation) -> tuple[Line, ...]:
+def _lock(user: str, run: Evaluation, then: str) -> Advice:
     """Lock the user and end its sessions. A lock may not stop sign-ins by IAM, so none is named for these."""
-    identifier, literal = quoted(user, '"'), quoted(user, "'")
-    if not run.source.locks_out or _FEDERATED.match(user):
-        return (_words("in IAM, take away its right to sign in; then end its sessions"),)
+    identifier, literal, at_last = quoted(user, '"'), quoted(user, "'"), then and f"; {then}"
+    if not run.source.locks_out or is_federated(user):
+        return Advice((_words(f"in IAM, take away its right to sign in; then end its sessions{at_last}"),), "got-in")
     if not (identifier and literal):
-        return (_words("lock this user by hand: its name is not safe to paste"),)
+        return Advice((_words(f"lock this user by hand (unsafe name){at_last}"),), "got-in")
+    lock = ("ALTER", "USER", identifier, "NOLOGIN;")
     if run.source.fleet or "sys_connection_log" in (
         run.settings.source,
         run.settings.auto_recent,
     ):  # there may be no stv_sessions
-        sessions = _words("then end its sessions, by the statements in the runbook")
-    else:
-        sessions = *_words("SELECT pg_terminate_backend(process) FROM stv_sessions WHERE user_name ="), f"{literal};"
-    return ("ALTER", "USER", identifier, "NOLOGIN;"), sessions
+        sessions = _words(f"then end its sessions, by the statements in the runbook{at_last}")
+        return Advice((lock, sessions), "got-in")
+    sessions = *_words("SELECT pg_terminate_backend(process) FROM stv_sessions WHERE user_name ="), f"{literal};"
+    return Advice((lock, sessions), "got-in", then)
 
 
 def _unlock(names: list[str]) -> tuple[str, Line]:
     """Say how to unlock the user; with several, or one that is not safe to paste, how to list them."""
     if len(names) == 1 and (identifier := quoted(names[0], '"')):
-        return "unlock", ("ALTER", "USER", identifier, "LOGIN", "PASSWORD", "'PASSWORD';")
+        return "unlock", ("ALTER", "USER", identifier, "LOGIN", "PASSWORD", f"'{BLANK}';")
     return "see who is locked", ("SHOW", "USER", "LOCKOUT;")
 
 

@@ -48,6 +48,16 @@ class Alert:
         """How many groups that breach were judged but are not named."""
         return self.verdict.totals.reported - self.verdict.totals.unjudged - len(self.reported)
 
+    @property
+    def unnamed_over(self) -> int:
+        """How many groups that are over are not named."""
+        return self.verdict.totals.over - len(self.over)
+
+
+def is_critical(found: Breach | Totals) -> bool:
+    """Return whether the severity is critical: a group got in (``critical``), or tried an admin."""
+    return bool(found.critical or found.admin)
+
 
 def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     """Return the alert for ``verdict``.
@@ -57,8 +67,8 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     """
     totals = verdict.totals
     if totals.reported:
-        severity = "critical" if totals.critical or totals.admin else "alert"
-        says = _whats(totals, count_groups(totals.reported, run))
+        severity = "critical" if is_critical(totals) else "alert"
+        says = _whats(totals, run)
     elif totals.over:
         severity, says = "over", [f"{count_groups(totals.over, run)} quiet again"]
     elif verdict.coverage.verdict == "partial":
@@ -87,13 +97,22 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
     )
 
 
-def _whats(totals: Totals, groups: str) -> list[str]:
+def _whats(totals: Totals, run: Evaluation) -> list[str]:
     """Say what matters first, and then less and less of the rest."""
-    serious = [f"{totals.critical:,} GOT IN"] if totals.critical else []
-    serious += [f"{totals.admin:,} tried an admin"] if totals.admin else []
-    locked = [f"{totals.lockouts:,} may have locked users out"] if totals.lockouts else []
-    count = f"{groups} failed to sign in"
-    return [", ".join(each) for each in ([*serious, *locked, count], [*serious, count], [*serious, groups])]
+    groups = count_groups(totals.reported, run)
+    only = totals.reported == totals.critical == 1  # all that is said is of this one
+
+    def some(number: int, did: str) -> list[str]:
+        return [did if only else f"{number:,} {did}"] if number else []
+
+    admin, locked = some(totals.admin, "tried an admin"), some(totals.lockouts, "may have locked users out")
+    if totals.critical:
+        got_in = f"{'' if only else f'{totals.critical:,} of '}{groups} GOT IN"
+        says = [[got_in, *admin, *locked], [got_in, *admin]]
+    else:
+        count = f"{groups} failed to sign in"
+        says = [[*admin, *locked, count], [*admin, count], [*admin, groups]]
+    return [", ".join(each) for each in says]
 
 
 def write_subject(severity: str, environment: str, warehouse: str | None, *says: str) -> str:

@@ -9,12 +9,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.advice import advise
+from redshift_auth_alert.message.advice import BLANK, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.fleet import where_failed, where_signed_in
@@ -37,7 +38,7 @@ _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 def write(alert: Alert) -> str:
     """Write the alert with as many of the named groups, a line each, as a chat shows at a glance."""
     verdict, run = alert.verdict, alert.run
-    lines = [*words.opening(verdict, run), f"Interval {run.interval}, source {verdict.coverage.source}"]
+    lines = [*words.opening(verdict, run), f"Interval {words.interval(verdict, run)}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
         lines.append(f"Coverage {verdict.coverage.verdict}: {plain(verdict.coverage.reason)}")
     if run.settings.dry_run:
@@ -54,8 +55,8 @@ def write(alert: Alert) -> str:
             break
         lines.append(line)
         named += 1
-    totals = verdict.totals
-    if unnamed := totals.reported - totals.unjudged + totals.over - named:
+    shown = replace(alert, named=alert.named[:named])
+    if unnamed := shown.unnamed + shown.unnamed_over:
         lines.append(f"... and {words.count_groups(unnamed, run)} more")
     lines += [plain(note) for note in words.notes(verdict, run)]
     first = words.name(alert.named[0].group) if alert.named else ""
@@ -126,7 +127,8 @@ def _advice(breach: Breach, run: Evaluation) -> str:
     advice = breach.details and advise(breach, breach.details, run)
     if not advice:
         return ""
-    lines = [_step(text) for text in advice.texts if plain(text) == text]
+    texts = [text.replace(BLANK, "[new password]") for text in advice.texts]  # its <> would be markup
+    lines = [_step(text) for text in texts if plain(text) == text]
     return f"; what to do: {' '.join([*lines, f'(runbook: {advice.anchor})'])}"
 
 

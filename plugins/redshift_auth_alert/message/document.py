@@ -15,7 +15,7 @@ from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.patterns import likeness
 from redshift_auth_alert.message.setup import SetupReport
-from redshift_auth_alert.message.words import IGNORED_NAMED
+from redshift_auth_alert.message.words import IGNORED_NAMED, UNITS
 
 VERSION = "2.3"
 
@@ -83,13 +83,15 @@ def write_setup(report: SetupReport) -> str:
 
 
 def describe_settings(run: Evaluation) -> dict[str, Any]:
-    """Return the settings by which a run judges."""
+    """Return the settings by which a run judges; ``counted`` is ``count`` in words."""
     settings = run.settings
     return {
         "threshold": settings.threshold,
         "window_minutes": settings.window_minutes,
         "group_by": list(settings.group_by),
         "count": settings.count,
+        "counted": UNITS[settings.count],
+        "own_thresholds": bool(settings.thresholds),
     }
 
 

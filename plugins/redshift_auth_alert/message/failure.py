@@ -4,13 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.message.advice import RUNBOOK
 from redshift_auth_alert.message.alert import identify, write_subject
 from redshift_auth_alert.settings.monitors import Monitor
 
 REASON_LIMIT = 2_000
+
+
+class _Wording(NamedTuple):
+    """What is missing, for the subject and in a sentence, and how to get it after all."""
+
+    subject: str
+    opening: str
+    what_to_do: str
+
+
+_NOT_EVALUATED = _Wording(
+    "sign-ins not evaluated",
+    "An interval was not evaluated: it may hide an attack.",
+    "Once fixed, clear the failed task. The run then evaluates the same interval.",
+)
+_OF_TASKS = {
+    "publish_alert": _Wording(
+        "alert not published",
+        "An interval was evaluated, but its message was not published: it may be an alert.",
+        "Once fixed, clear publish_alert. It then publishes the same alert.",
+    ),
+    "require_coverage": _Wording(
+        "not all warehouses evaluated",
+        "An interval was evaluated and reported, but not for all warehouses: the others may hide an attack.",
+        "Once fixed, clear query_auth_failures and all tasks after it. The run then evaluates the same interval for "
+        "all warehouses, and publishes again what it published.",
+    ),
+}
+_OF_A_CHECK = _Wording(
+    "set-up not checked",
+    "The set-up was not checked, or the message about it was not published.",
+    "Once fixed, clear the failed task.",
+)
+# What to do instead, where clearing the failed task would not do.
+_INVALID = "Trigger a new run with valid overrides. Clearing this run would fail again."
+_SKIPPED = (
+    "To evaluate these intervals, run a backfill over their dates, or trigger one run with this start and end. "
+    "Clearing this run would fail again."
+)
+_SEVERAL = "Once fixed, clear the failed tasks of all runs that failed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +63,8 @@ class Failure:
     """
 
     subject: str
+    opening: str
+    what_to_do: str
     attributes: Mapping[str, str | int]
     run: Evaluation | None
     run_id: str
@@ -31,36 +75,9 @@ class Failure:
     run_url: str | None
 
     @property
-    def opening(self) -> str:
-        """Say what is missing: the evaluation, or its alert."""
-        if self.run and self.run.settings.check_only:
-            return "The set-up was not checked, or the message about it was not published."
-        if self.task_id == "require_coverage":
-            return "An interval was evaluated and reported, but not for all warehouses: the others may hide an attack."
-        if self.task_id == "publish_alert":
-            return "An interval was evaluated, but its message was not published: it may be an alert."
-        return "An interval was not evaluated: it may hide an attack."
-
-    @property
-    def what_to_do(self) -> str:
-        """Say how the interval is evaluated after all."""
-        if self.run is None:
-            return "Trigger a new run with valid overrides. Clearing this run would fail again."
-        if self.run.skipped:
-            return (
-                "To evaluate these intervals, run a backfill over their dates, or trigger one run with this start and "
-                "end. Clearing this run would fail again."
-            )
-        if self.task_id == "publish_alert":
-            return "Once fixed, clear publish_alert. It then publishes the same alert."
-        if self.task_id == "require_coverage":
-            return (
-                "Once fixed, clear query_auth_failures and all tasks after it. The run then evaluates the same "
-                "interval for all warehouses, and publishes again what it published."
-            )
-        if self.missing:
-            return "Once fixed, clear the failed tasks of all runs that failed."
-        return "Once fixed, clear the failed task. The run then evaluates the same interval."
+    def runbook(self) -> str:
+        """Where the runbook says more."""
+        return f"{RUNBOOK}#failed"
 
 
 def build_failure(
@@ -70,23 +87,39 @@ def build_failure(
     task_id: str,
     reason: object,
     *,
-    missing: Interval | None = None,
-    warehouse: str | None = None,
-    run_url: str | None = None,
+    missing: Interval | None,
+    warehouse: str | None,
+    run_url: str | None,
 ) -> Failure:
     """Return the failure of ``task_id``; ``run`` is None where the run's settings are invalid."""
     settings = (run or monitor).settings
+    missing = missing if run and missing != run.interval else None
+    wording = _choose(run, task_id, missing)
     attributes: dict[str, str | int] = {
         "monitor": monitor.dag_id,
         "environment": settings.environment,
         "severity": "failed",
         "alert_id": identify(monitor.dag_id, "failed", run_id, task_id),
     }
-    what = {"publish_alert": "alert not published", "require_coverage": "not all warehouses evaluated"}.get(
-        task_id, "sign-ins not evaluated"
+    return Failure(
+        subject=write_subject("failed", settings.environment, warehouse, wording.subject),
+        opening=wording.opening,
+        what_to_do=wording.what_to_do,
+        attributes=attributes,
+        run=run,
+        run_id=run_id,
+        task_id=task_id,
+        reason=str(reason)[:REASON_LIMIT],
+        missing=missing,
+        warehouse=warehouse,
+        run_url=run_url,
     )
-    if run and run.settings.check_only:
-        what = "set-up not checked"
-    subject = write_subject("failed", settings.environment, warehouse, what)
-    more = missing if run and missing != run.interval else None
-    return Failure(subject, attributes, run, run_id, task_id, str(reason)[:REASON_LIMIT], more, warehouse, run_url)
+
+
+def _choose(run: Evaluation | None, task_id: str, missing: Interval | None) -> _Wording:
+    wording = _OF_A_CHECK if run and run.settings.check_only else _OF_TASKS.get(task_id, _NOT_EVALUATED)
+    if run is None:
+        return wording._replace(what_to_do=_INVALID)
+    if run.skipped:
+        return wording._replace(what_to_do=_SKIPPED)
+    return wording._replace(what_to_do=_SEVERAL) if missing and wording is _NOT_EVALUATED else wording

@@ -18,7 +18,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach
 from redshift_auth_alert.detection.interval import Interval
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.alert import Alert, identify
+from redshift_auth_alert.message.alert import Alert, identify, is_critical
 from redshift_auth_alert.message.document import ascii_json, describe
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.fleet import failed_at
@@ -110,7 +110,7 @@ def _groups(alert: Alert, state: str, number: int) -> dict[str, Any]:
     subject = f"{words.count_groups(number, alert.run)} {state}"
     more = [f"{words.count_groups(unnamed, alert.run)} {state} not named here."] if unnamed else []
     finding = _of_alert(alert, state, subject, more)
-    if state != "over" and any(each.critical or each.admin for each in judged):
+    if state != "over" and any(map(is_critical, judged)):
         finding |= _CRITICAL
     finding["finding_info"]["attacks"] = _attacks(judged)
     if warehouses := failed_at(named):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +19,12 @@ from redshift_auth_alert.message.document import (
 
 LIMIT = 2_000  # bytes of JSON: Airflow's database keeps one for each run
 WORST = 10
+_REASON_LIMIT = 700  # characters: of a fleet it may name 16 warehouses
 
 
 def summarise(verdict: Verdict, run: Evaluation) -> dict[str, Any]:
     """Return the summary of a run; ``worst`` names as many of the worst groups as fit into LIMIT, at most WORST."""
-    coverage = verdict.coverage
+    coverage = replace(verdict.coverage, reason=textwrap.shorten(verdict.coverage.reason, _REASON_LIMIT))
     if coverage.fleet:  # its gaps may be many; the reason names the first
         coverage = replace(coverage, fleet=replace(coverage.fleet, gaps=()))
     summary: dict[str, Any] = {

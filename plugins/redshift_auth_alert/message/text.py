@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message import words
-from redshift_auth_alert.message.advice import RUNBOOK, Line, advise
+from redshift_auth_alert.message.advice import RUNBOOK, Advice, Line, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
 from redshift_auth_alert.message.fleet import where_failed, where_signed_in
@@ -39,10 +39,11 @@ def write_failure(failure: Failure) -> str:
     facts = [
         *_warehouse(failure.warehouse),
         ("Monitor", str(failure.attributes["monitor"])),
-        *(_interval(run) if run else [("Interval", "unknown, as the run's settings are invalid")]),
+        *(_interval(run, str(run.interval)) if run else [("Interval", "unknown, as the run's settings are invalid")]),
         *([("Failed so far", f"intervals within {failure.missing}")] if failure.missing else []),
         ("Run", words.escaped(failure.run_id)),
         ("Task", failure.task_id),
+        ("Runbook", failure.runbook),
         *_page(failure.run_url),
     ]
     blocks = [
@@ -85,7 +86,7 @@ def _head(alert: Alert) -> str:
         ("Environment", settings.environment),
         *_warehouse(run.warehouse),
         ("Monitor", run.monitor),
-        *_interval(run),
+        *_interval(run, words.interval(verdict, run)),
         ("Source", verdict.coverage.source),
     ]
     if run.run_type != "scheduled":
@@ -95,8 +96,8 @@ def _head(alert: Alert) -> str:
     if verdict.coverage.reason:
         facts.append(("Coverage", f"{verdict.coverage.verdict}: {verdict.coverage.reason}"))
     advice = [advise(each, each.details, run) for each in alert.named if each.details]
-    if anchors := dict.fromkeys(f"#{each.anchor}" for each in advice if each):
-        facts.append(("Runbook", f"{RUNBOOK}{', '.join(anchors)}"))
+    if anchors := list(dict.fromkeys(f"#{each.anchor}" for each in advice if each)):
+        facts.append(("Runbook", RUNBOOK + " and ".join(filter(None, [", ".join(anchors[:-1]), anchors[-1]]))))
     facts += _page(run.run_url)
     sentences = [line for sentence in words.opening(verdict, run) for line in _wrapped(sentence)]
     return "\n".join([*sentences, "", *_facts(facts)])
@@ -123,7 +124,7 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))
     if advice := advise(breach, details, run):
-        facts += [("" if place else "What to do", line) for place, line in enumerate(advice.lines)]
+        facts += [("" if place else "What to do", line) for place, line in enumerate(_steps(advice))]
     if details.first_failure_at and details.last_failure_at:
         span = words.span(details.first_failure_at, details.last_failure_at, run)
         facts.append(("Failures", f"{span} {_bar(details.parts)} peak {words.peak_number(details, run)}"))
@@ -146,12 +147,18 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     return facts
 
 
+def _steps(advice: Advice) -> list[Line]:
+    """Return what to do. What comes after a command is a comment: it can be pasted too, and needs no line."""
+    *before, last = advice.lines
+    return [*before, (*last, f"-- {advice.then}") if advice.then else last]
+
+
 def _tail(alert: Alert) -> list[str]:
     lines = []
     if alert.unnamed:
         lines.append(f"... and {words.count_groups(alert.unnamed, alert.run)} more, less severe than those named.")
-    if unnamed := alert.verdict.totals.over - len(alert.over):
-        lines.append(f"... and {words.count_groups(unnamed, alert.run)} more quiet again.")
+    if alert.unnamed_over:
+        lines.append(f"... and {words.count_groups(alert.unnamed_over, alert.run)} more quiet again.")
     lines += words.notes(alert.verdict, alert.run)
     return ["\n".join(_wrapped(line, later="  ")) for line in lines]
 
@@ -173,8 +180,8 @@ def _login(login: Login, run: Evaluation) -> str:
     return f"{words.time_of(login.at, run)} as {words.shown(login.user)}{where_signed_in(login)}"
 
 
-def _interval(run: Evaluation) -> list[Fact]:
-    facts: list[Fact] = [("Interval", str(run.interval))]
+def _interval(run: Evaluation, interval: str) -> list[Fact]:
+    facts: list[Fact] = [("Interval", interval)]
     if zone := run.settings.display_timezone:
         start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (run.interval.start, run.interval.end))
         facts.append(("Local time", f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S %Z}"))

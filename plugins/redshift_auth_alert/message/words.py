@@ -19,7 +19,7 @@ _REACHED = {
     "distinct remote_host": "authentication failures from {} remote hosts",
     "distinct database_name": "authentication failures at {} databases",
 }
-_UNITS = {
+UNITS = {
     "failures": "failures",
     "distinct user_name": "users",
     "distinct remote_host": "remote hosts",
@@ -124,25 +124,30 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
     own = ", or their own threshold," if settings.thresholds else ""
     sentences = [f"{count_groups(totals.reported, run)} with {reached}{own} within {window}."]
-    if totals.critical:
-        sentences.append(f"{totals.critical:,} of them GOT IN: signed in as a user that it had failed as.")
-    if totals.admin:
-        sentences.append(f"{totals.admin:,} of them tried to sign in as an admin.")
-    if totals.lockouts:
-        sentences.append(f"{totals.lockouts:,} of them may have locked users out.")
-    if totals.strangers:
-        sentences.append(f"{totals.strangers:,} of them had no earlier sign-in in the log.")
-    return sentences
+    facts = (
+        (totals.critical, "GOT IN: signed in as a user that it had failed as."),
+        (totals.admin, "tried to sign in as an admin."),
+        (totals.lockouts, "may have locked users out."),
+        (totals.strangers, "had no earlier sign-in in the log."),
+    )
+    only = totals.reported == 1
+    return sentences + [f"{'It' if only else f'{number:,} of them'} {says}" for number, says in facts if number]
+
+
+def interval(verdict: Verdict, run: Evaluation) -> str:
+    """Write the interval, and that the log shows all of it. Where there is more to say, the coverage says it."""
+    coverage = verdict.coverage
+    return f"{run.interval}{', seen in full' if coverage.verdict == 'seen' and not coverage.reason else ''}"
 
 
 def peak(details: Details, run: Evaluation) -> str:
     """Write the most that was counted in any window."""
-    return f"{details.peak:,} {_UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
+    return f"{details.peak:,} {UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
 
 
 def peak_number(details: Details, run: Evaluation) -> str:
     """Write the most that was counted in any window, in short."""
-    unit = "" if run.settings.count == "failures" else f" {_UNITS[run.settings.count].removeprefix('remote ')}"
+    unit = "" if run.settings.count == "failures" else f" {UNITS[run.settings.count].removeprefix('remote ')}"
     return f"{details.peak:,}{unit}"
 
 
@@ -175,9 +180,11 @@ def known(details: Details, run: Evaluation, write: Callable[[str], str] = shown
     known = details.known
     if known is None:
         return ""
-    since = f"{'in the scanned days, ' if run.source.delivered else ''}since {known.since:%Y-%m-%d}"
+    since = f"since {known.since:%Y-%m-%d}"
     if known.last is None:
-        return f"never signed in here {since}"
+        return f"never signed in here before ({'scanned days' if run.source.delivered else 'log'} {since})"
+    if run.source.delivered:
+        since = f"in the scanned days, {since}"
     at = known.last.at
     last = f"{at:%H:%M}" if at.date() == run.interval.start.date() else f"{at:%Y-%m-%d %H:%M}"
     count = f"{known.sign_ins:,} sign-in" + ("" if known.sign_ins == 1 else "s")
