@@ -141,8 +141,9 @@ def test_no_part_that_is_pushed_passes_256_kb(check: Any, part: str) -> None:
         (ATTACK + HEARTBEAT, {}, "2026-03-01T12:30:00+00:00"),
         (ATTACK + HEARTBEAT, {"dry_run": True}, None),
         ([], {"when_unseen": "warn"}, None),
+        (sign_ins(-10_000, 10, host="[local]", user="rdsdb"), {}, None),
     ],
-    ids=["quiet", "attack", "dry run", "unseen"],
+    ids=["quiet", "attack", "dry run", "unseen", "partly seen, so a breach after it may be news"],
 )
 def test_the_run_records_that_its_interval_was_evaluated_and_reported(
     check: Any, log: Events, settings: dict[str, Any], recorded: str | None

@@ -49,7 +49,8 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
         return branch
     if run.settings.dry_run:
         return _conclude(verdict, run, metrics, ti)
-    ti.xcom_push(key=EVALUATED, value=run.interval.end.isoformat())
+    if coverage.verdict == "seen":  # what was not seen may be a breach, which the next run must not hold back
+        ti.xcom_push(key=EVALUATED, value=run.interval.end.isoformat())
     with taken_record(run) as missing:
         return _conclude(verdict, replace(run, missing=missing), metrics, ti)
 
