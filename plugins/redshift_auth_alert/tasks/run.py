@@ -127,14 +127,18 @@ class Run:
         pull = context["ti"].xcom_pull
         context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
         if found := pull(task_ids="check_threshold", key="metrics"):
-            evaluated = pull(task_ids="check_threshold", key=UNSEEN) is None
+            evaluated = not pull(task_ids="check_threshold", key=UNSEEN)
             write_metrics(found, self.evaluation(context), evaluated=evaluated)
 
     def require_coverage(self, **context: Any) -> None:
-        """Fail a run that has published what it found while some warehouses of its fleet were unseen."""
+        """Fail a run that has published what it found while some warehouses of its fleet were unseen.
+
+        Where the monitor says ``when_unseen: warn``, it succeeds.
+        """
         with kept_reason(context):
-            if reason := context["ti"].xcom_pull(task_ids="check_threshold", key=UNSEEN):
-                raise AirflowFailException(reason)
+            unseen = context["ti"].xcom_pull(task_ids="check_threshold", key=UNSEEN)
+            if unseen and self._settings(context).when_unseen == "fail":
+                raise AirflowFailException(unseen)
 
     def failure(self, context: Context) -> Report | None:
         """Return what is to be reported: which task failed and why; None for a dry run.
