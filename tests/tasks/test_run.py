@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from airflow.exceptions import AirflowException
 
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
+from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings.monitors import Monitor
 from tests.conftest import NOON, ROOT, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
@@ -86,6 +88,23 @@ def test_a_backfill_is_no_check_of_the_set_up() -> None:
 
     with pytest.raises(IntervalError, match="check_only is for manual runs"):
         Run(monitor, ROOT / "include").evaluation(backfill)
+
+
+def test_a_check_of_the_set_up_looks_at_both_logs_of_source_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    from redshift_auth_alert.tasks import check_warehouse
+    from redshift_auth_alert.tasks.run import Run
+
+    def look(run: Evaluation, conn_id: str, *_: Any) -> Any:
+        return SimpleNamespace(checks=lambda: [Check(run.settings.source, "ok", conn_id)])
+
+    monkeypatch.setattr(check_warehouse, "SourceCheck", look)
+    settings = make_run(source="auto", athena_conn_id="athena", conn_id="warehouse").settings
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings)
+    by_hand = context()
+    by_hand["dag_run"].run_type, by_hand["dag_run"].conf = "manual", {"check_only": True}
+    checks = Run(monitor, ROOT / "include").check_setup(by_hand, lambda _: None)
+    looked_at = [(check["name"], check["says"]) for check in checks or []]
+    assert looked_at == [("stl_connection_log", "warehouse"), ("audit_log_s3", "athena")]
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ class Run:
 
     def check_setup(self, context: Mapping[str, Any], open_hook: Callable[[str], Any]) -> list[dict[str, str]] | None:
         """Return what the checks of the set-up found, where the run asks for them instead of an evaluation."""
-        run = self.evaluation(context)
+        run = evaluate_run(self._monitor, context["dag_run"])  # source auto stands for both of its logs here
         if not run.settings.check_only:
             return None
         from redshift_auth_alert.tasks.check_warehouse import check_sources
