@@ -75,7 +75,8 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
     changed = {"remind_every_minutes": None, "notify_when_over": False, "threshold": THRESHOLDS[0]}
     settings = own.for_run({}).model_copy(update=changed)
     for interval in _progress(intervals):
-        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS).with_source(now)
+        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS, before_reported=True)
+        run = run.with_source(now)
         measured = read_candidates(query(run.conn_id, statement(run, include)), run)
         for threshold in THRESHOLDS:
             tried = _with(run, threshold=threshold)

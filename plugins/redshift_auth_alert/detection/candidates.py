@@ -42,13 +42,16 @@ class Candidates(TypedDict):
 
     Of a log that holds many warehouses, the coverage of each is judged already: all of it would take too much room.
     A row may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates,
-    and None where ``rows`` holds them all.
+    and None where ``rows`` holds them all. ``judged_by`` and ``before_reported`` are those of the run: what was left
+    out followed from them, so the check goes by them too.
     """
 
     log: dict[str, Any]
     columns: list[str]
     rows: list[Row]
     totals: dict[str, int] | None
+    judged_by: str
+    before_reported: bool
 
 
 def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
@@ -73,6 +76,8 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         "columns": columns,
         "rows": [[row[name] for name in columns] for row in named if row["threshold"] is not None],
         "totals": None,
+        "judged_by": run.judged_by,
+        "before_reported": run.before_reported,
     }
 
 
