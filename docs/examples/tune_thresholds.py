@@ -75,8 +75,7 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
     changed = {"remind_every_minutes": None, "notify_when_over": False, "threshold": THRESHOLDS[0]}
     settings = own.for_run({}).model_copy(update=changed)
     for interval in _progress(intervals):
-        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS, before_reported=True)
-        run = run.with_source(now)
+        run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, THRESHOLDS).with_source(now)
         measured = read_candidates(query(run.conn_id, statement(run, include)), run)
         for threshold in THRESHOLDS:
             tried = _with(run, threshold=threshold)
@@ -85,7 +84,8 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
                 break  # nor would a higher threshold have reported anybody
             found.alerts[interval.start.date(), threshold] += 1
             found.groups[threshold].update(name(breach.group) for breach in verdict.having("reported"))
-            if judge(measured, _with(tried, remind_every_minutes=remind)).totals.reported:
+            reminding = replace(_with(tried, remind_every_minutes=remind), before_reported=True)
+            if judge(measured, reminding).totals.reported:
                 found.with_reminders[interval.start.date(), threshold] += 1
         if verdict.coverage.verdict == "unseen":  # which is the same at each threshold
             found.unseen.append(f"{interval}: {verdict.coverage.reason}")

@@ -28,7 +28,7 @@ from redshift_auth_alert.tasks.operators import EVALUATED, REASON, UNSEEN, Repor
 from redshift_auth_alert.tasks.record import cause_of, load_record
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 
-# A failure of these is reported; in the order in which they run.
+# The tasks whose failure is reported, in the order in which they run.
 REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert", "require_coverage")
 
 # Airflow checks each field's schema against its meta-schema for every run; the flat one takes a third of the time.
