@@ -35,11 +35,19 @@ def make_run(
     start: datetime = NOON,
     end: datetime = NOON + timedelta(minutes=30),
     run_type: str = "scheduled",
+    before_reported: bool = False,
     **settings: Any,
 ) -> Evaluation:
     """A run of the default monitor over [start, end), with some settings changed."""
     in_force = RunSettings.model_validate({"environment": "test", "sns_topic_arn": TOPIC} | settings)
-    return Evaluation("redshift_auth_failure_alert", f"{run_type}__1", run_type, in_force, Interval(start, end))
+    return Evaluation(
+        "redshift_auth_failure_alert",
+        f"{run_type}__1",
+        run_type,
+        in_force,
+        Interval(start, end),
+        before_reported=before_reported,
+    )
 
 
 def render_statement(run: Evaluation) -> str:

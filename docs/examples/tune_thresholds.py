@@ -85,7 +85,8 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
                 break  # nor would a higher threshold have reported anybody
             found.alerts[interval.start.date(), threshold] += 1
             found.groups[threshold].update(name(breach.group) for breach in verdict.having("reported"))
-            if judge(measured, _with(tried, remind_every_minutes=remind)).totals.reported:
+            reminding = replace(_with(tried, remind_every_minutes=remind), before_reported=True)
+            if judge(measured, reminding).totals.reported:
                 found.with_reminders[interval.start.date(), threshold] += 1
         if verdict.coverage.verdict == "unseen":  # which is the same at each threshold
             found.unseen.append(f"{interval}: {verdict.coverage.reason}")

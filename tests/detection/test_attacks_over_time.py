@@ -18,7 +18,8 @@ def runs(
     """The verdict of each run from ``since`` to ``until``, by the minute after noon at which its interval starts."""
     verdicts = {}
     for start in range(since, until, every):
-        run = make_run(start=NOON + start * MINUTE, end=NOON + (start + every) * MINUTE, **settings)
+        end = NOON + (start + every) * MINUTE
+        run = make_run(start=NOON + start * MINUTE, end=end, before_reported=start > since, **settings)
         rows = measure(logs, run, log + HEARTBEAT)
         verdicts[start] = judged(rows, run)
     return verdicts

@@ -101,7 +101,8 @@ def test_ignored_groups_that_are_all_worse_do_not_displace_an_attacker(logs: psy
 
 
 def test_held_back_groups_that_are_all_worse_do_not_displace_a_new_one(logs: psycopg.Connection) -> None:
-    run = make_run(remind_every_minutes=240, start=NOON + 30 * MINUTE, end=NOON + 60 * MINUTE)
+    half_past = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}
+    run = make_run(remind_every_minutes=240, before_reported=True, **half_past)
     ongoing = attack(2_500, 12, since=25) + attack(2_500, 12, since=31)
     verdict = judge(in_xcom(logs, run, ongoing + failures(*range(35, 45), host="192.0.2.1")), run)
     assert host_rows([breach.group for breach in verdict.having("reported")]) == ["192.0.2.1"]

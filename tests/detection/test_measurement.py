@@ -135,7 +135,8 @@ def truth(stream: dict[str, Any], threshold: int) -> dict[tuple[str, ...], dict[
 
 def run_of(stream: dict[str, Any], threshold: int) -> Evaluation:
     names = ("window_minutes", "group_by", "source", "count", "notify_when_over", "remind_every_minutes")
-    return run_over(0, stream["end"], threshold=threshold, **{name: stream[name] for name in names})
+    changed = {name: stream[name] for name in names}
+    return run_over(0, stream["end"], threshold=threshold, before_reported=True, **changed)
 
 
 @settings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,18 +11,29 @@ import psycopg
 import pytest
 from airflow.exceptions import AirflowException
 
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
+from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings.monitors import Monitor
-from tests.conftest import NOON, ROOT, make_run, measure
+from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
 START, END = NOON + 30 * MINUTE, NOON + 60 * MINUTE  # holds no multiple of 240 minutes
+DAY = timedelta(days=1)
+REMINDED = {"remind_every_minutes": 240}
+GATEWAY = {"remote_host": "192.0.2.0/24", "reason": "BI gateway"}
 
 
-def context(*, state: str = "success", evaluated: datetime | None = START, **ti: Any) -> dict[str, Any]:
-    """The context of a scheduled run; the run at the date before it has evaluated up to then, and is in that state."""
+def recorded(until: datetime = START, **settings: Any) -> str:
+    """What a run that evaluated up to then by these settings has recorded."""
+    run = make_run(start=until - 30 * MINUTE, end=until, **REMINDED | settings)
+    return f"{until.isoformat()} {run.judged_by}"
+
+
+def context(*, state: str = "success", evaluated: Any = None, topic: str = TOPIC, **ti: Any) -> dict[str, Any]:
+    """The context of a scheduled run; the run at the date before it has recorded this, and is in that state."""
     dates = {START - 30 * MINUTE: {"before": {"check_threshold": "success"}}}
-    pulled = {("check_threshold", "evaluated", "before"): evaluated and evaluated.isoformat()}
+    pulled = {("check_threshold", "evaluated", "before"): recorded() if evaluated is None else evaluated}
     instance = SimpleNamespace(
         dag_id="redshift_auth_failure_alert",
         get_task_states=lambda dag_id, task_ids, logical_dates: dates.get(logical_dates[0], {}),
@@ -35,7 +46,7 @@ def context(*, state: str = "success", evaluated: datetime | None = START, **ti:
         run_id="scheduled__1", run_type="scheduled", logical_date=START, data_interval_start=START,
         data_interval_end=END, run_after=END, start_date=END, conf={},
     )  # fmt: skip
-    return {"ti": instance, "dag_run": dag_run}
+    return {"ti": instance, "dag_run": dag_run, "task": SimpleNamespace(render_template=lambda *_: topic)}
 
 
 @pytest.fixture
@@ -44,13 +55,13 @@ def branch(logs: psycopg.Connection) -> Any:
     from redshift_auth_alert.tasks.operators import _plain
     from redshift_auth_alert.tasks.run import Run
 
-    def branch(context: dict[str, Any]) -> str:
-        settings = make_run(remind_every_minutes=240).settings
+    def branch(context: dict[str, Any], *, checks_in: dict[str, Any] | None = None, **changed: Any) -> str:
+        settings = make_run(**REMINDED | changed).settings
         monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings)
         run = Run(monitor, ROOT / "include")
         rows = measure(logs, run.evaluation(context), failures(*range(15, 45)) + HEARTBEAT)
         table = {"columns": list(rows[0]), "rows": [[_plain(value) for value in row.values()] for row in rows]}
-        return run.check_threshold(run.candidates(table, context), **context)
+        return run.check_threshold(run.candidates(table, context), **checks_in or context)
 
     return branch
 
@@ -64,12 +75,49 @@ def test_an_ongoing_breach_is_held_back_if_the_run_before_reported_it(branch: An
     [
         pytest.param({"state": "failed"}, id="failed"),
         pytest.param({"state": "running"}, id="has not ended yet"),
-        pytest.param({"evaluated": None}, id="succeeded without reporting, as a dry run or an unseen interval does"),
-        pytest.param({"evaluated": START - MINUTE}, id="evaluated another interval than the one before"),
+        pytest.param({"evaluated": ""}, id="succeeded without reporting, as a dry run or an unseen interval does"),
+        pytest.param({"evaluated": recorded(START - MINUTE)}, id="evaluated another interval than the one before"),
+        pytest.param({"evaluated": recorded(threshold=20)}, id="had a higher threshold"),
+        pytest.param({"evaluated": recorded(ignore=[GATEWAY])}, id="ignored the host"),
+        pytest.param({"evaluated": recorded(sns_topic_arn=f"{TOPIC}-old")}, id="reported to another topic"),
+        pytest.param({"topic": f"{TOPIC}-new"}, id="reported to another topic, which a Variable holds"),
+        pytest.param({"evaluated": START.isoformat()}, id="was of version 2.2, which recorded no settings"),
     ],
 )
 def test_an_ongoing_breach_is_reported_if_the_run_before(branch: Any, before: dict[str, Any]) -> None:
     assert branch(context(**before)) == "publish_alert"
+
+
+def test_an_ignored_host_is_reported_once_its_entry_has_expired(branch: Any) -> None:
+    expired = [GATEWAY | {"until": "2026-02-28"}]
+    in_force = make_run(start=START - DAY, end=END - DAY, **REMINDED, ignore=expired)
+    assert branch(context(evaluated=f"{START.isoformat()} {in_force.judged_by}"), ignore=expired) == "publish_alert"
+
+
+def test_an_entry_that_had_expired_before_both_runs_changes_nothing(branch: Any) -> None:
+    expired = [GATEWAY | {"until": "2026-01-31"}]
+    assert branch(context(), ignore=expired) == "no_alert"
+
+
+def test_a_run_by_hand_over_the_interval_goes_by_the_same_settings(branch: Any) -> None:
+    by_hand = context()
+    by_hand["dag_run"].run_type = "manual"
+    by_hand["dag_run"].conf = {"start": START.isoformat(), "end": END.isoformat()}
+    assert branch(by_hand) == "no_alert"
+
+
+@pytest.mark.parametrize(("state", "goes_to"), [("running", "publish_alert"), ("success", "no_alert")])
+def test_the_check_goes_by_what_the_query_learned_of_the_run_before(branch: Any, state: str, goes_to: str) -> None:
+    later = context()
+    del later["ti"].get_task_states, later["ti"].get_dagrun_state
+    assert branch(context(state=state), checks_in=later) == goes_to
+
+
+def test_a_dry_run_holds_nothing_back_and_needs_no_topic(branch: Any, caplog: pytest.LogCaptureFixture) -> None:
+    dry = context()
+    del dry["task"]
+    assert branch(dry, dry_run=True) == "no_alert"
+    assert "ongoing: reported" in caplog.text
 
 
 def test_an_ongoing_breach_is_reported_if_there_is_no_run_before(branch: Any) -> None:
@@ -86,6 +134,23 @@ def test_a_backfill_is_no_check_of_the_set_up() -> None:
 
     with pytest.raises(IntervalError, match="check_only is for manual runs"):
         Run(monitor, ROOT / "include").evaluation(backfill)
+
+
+def test_a_check_of_the_set_up_looks_at_both_logs_of_source_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    from redshift_auth_alert.tasks import check_warehouse
+    from redshift_auth_alert.tasks.run import Run
+
+    def look(run: Evaluation, conn_id: str, *_: Any) -> Any:
+        return SimpleNamespace(checks=lambda: [Check(run.settings.source, "ok", conn_id)])
+
+    monkeypatch.setattr(check_warehouse, "SourceCheck", look)
+    settings = make_run(source="auto", athena_conn_id="athena", conn_id="warehouse").settings
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings)
+    by_hand = context()
+    by_hand["dag_run"].run_type, by_hand["dag_run"].conf = "manual", {"check_only": True}
+    checks = Run(monitor, ROOT / "include").check_setup(by_hand, lambda _: None)
+    looked_at = [(check["name"], check["says"]) for check in checks or []]
+    assert looked_at == [("stl_connection_log", "warehouse"), ("audit_log_s3", "athena")]
 
 
 @pytest.fixture

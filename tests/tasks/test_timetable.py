@@ -6,6 +6,8 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.interval import SKIPPED_MARK
 from redshift_auth_alert.tasks import timetable as module
@@ -129,6 +131,73 @@ def test_a_settle_delay_longer_than_the_catchup_loses_nothing(monkeypatch: pytes
 def test_the_first_run_does_not_start_before_the_start_date(monkeypatch: pytest.MonkeyPatch) -> None:
     info = automatic(monkeypatch, make_timetable(), now=at("14:10"), last=None, earliest=at("13:10"))
     assert info.data_interval == interval("13:30", "14:00")
+
+
+def follow(
+    monkeypatch: pytest.MonkeyPatch,
+    cron: str,
+    last: DataInterval,
+    *,
+    count: int = 2,
+    earliest: pendulum.DateTime = LONG_AGO,
+) -> list[DagRunInfo]:
+    """The runs after ``last`` on this schedule, each of which is due in time."""
+    timetable, infos = make_timetable(cron), []
+    for _ in range(count):
+        info = automatic(monkeypatch, timetable, now=last.end, last=last, earliest=earliest)
+        last = info.data_interval
+        infos.append(info)
+    return infos
+
+
+@pytest.mark.parametrize(
+    ("last", "cron", "expected"),
+    [
+        pytest.param(("14:00", "14:30"), "0 * * * *", [("14:30", "15:00"), ("15:00", "16:00")], id="coarser"),
+        pytest.param(("14:30", "15:00"), "0 * * * *", [("15:00", "16:00"), ("16:00", "17:00")], id="coarser, on time"),
+        pytest.param(("13:00", "14:00"), "15 * * * *", [("14:00", "14:15"), ("14:15", "15:15")], id="offset"),
+        pytest.param(("13:00", "14:00"), "*/30 * * * *", [("14:00", "14:30"), ("14:30", "15:00")], id="finer"),
+    ],
+)
+def test_a_changed_schedule_evaluates_each_moment_once(
+    monkeypatch: pytest.MonkeyPatch, last: tuple[str, str], cron: str, expected: list[tuple[str, str]]
+) -> None:
+    infos = follow(monkeypatch, cron, interval(*last))
+    assert [info.data_interval for info in infos] == [interval(*each) for each in expected]
+    assert [info.run_after for info in infos] == [at(end) + 5 * MINUTE for _, end in expected]
+    assert [info.logical_date for info in infos] == [at(start) for start, _ in expected]
+
+
+def test_a_schedule_that_changes_within_the_hour_of_the_start_date_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    infos = follow(monkeypatch, "0 * * * *", interval("14:15", "14:30"), earliest=at("14:10"))
+    assert infos[0].data_interval == interval("14:30", "15:00")
+
+
+CRONS = ["* * * * *", "*/7 * * * *", "*/30 * * * *", "0 * * * *", "15 * * * *", "3 */5 * * *", "0 0 * * *", "9 4 * * 1"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CRONS), st.integers(1, 2), st.integers(0, 3_000)), max_size=4))
+def test_whatever_the_schedule_becomes_and_however_late_it_runs_each_moment_is_evaluated_once_or_reported_as_skipped(
+    changes: list[tuple[str, int, int]],
+) -> None:
+    last = interval("13:00", "14:00")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for cron, runs, minutes_late in changes:
+            for _ in range(runs):
+                now = last.end + minutes_late * MINUTE
+                info = automatic(monkeypatch, make_timetable(cron), now=now, last=last)
+                assert info.data_interval.start - last.end in (timedelta(), SKIPPED_MARK)
+                assert info.data_interval.end > info.data_interval.start
+                last = info.data_interval
+
+
+def test_a_backfill_walks_the_schedule_as_it_is_now() -> None:
+    infos = backfill(make_timetable("15 * * * *"), at("13:00"), at("15:15"))
+    assert [info.data_interval for info in infos] == [
+        interval("13:15", "14:15"), interval("14:15", "15:15"), interval("15:15", "16:15"),
+    ]  # fmt: skip
 
 
 def test_a_backfill_goes_back_however_far() -> None:

@@ -14,7 +14,7 @@ from redshift_auth_alert.detection.findings import What
 from redshift_auth_alert.settings.entries import matches_any
 
 Row = list[Any]
-# The columns that each row of the statement repeats, as at least one row always comes.
+# Columns of the log, the same in every row; at least one row always comes.
 _LOG = (
     "source", "oldest_event_at", "newest_event_at", "all_failures", "shows_others", "unreadable_lines",
     "known_since", "breaching_groups",
@@ -23,7 +23,7 @@ _LOG = (
 BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at", "marks")
 USERS_LISTED = WAREHOUSES_LISTED = 5
 CLIENTS: tuple[What, ...] = ("method", "driver", "application", "system", "tls")
-# An application may call itself anything, at length. Characters.
+# Characters. An application chooses its own name, and may choose a long one.
 _CLIENT_SHOWN = 60
 # How the log begins the name of a user that signed in by IAM, in capitals: "iam:x" is a user like any other.
 _FEDERATED = ("IAM:", "IAMA:", "IAMR:")
@@ -42,13 +42,16 @@ class Candidates(TypedDict):
 
     Of a log that holds many warehouses, the coverage of each is judged already: all of it would take too much room.
     A row may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates,
-    and None where ``rows`` holds them all.
+    and None where ``rows`` holds them all. ``judged_by`` and ``before_reported`` are those of the run: what was left
+    out followed from them, so the check goes by them too.
     """
 
     log: dict[str, Any]
     columns: list[str]
     rows: list[Row]
     totals: dict[str, int] | None
+    judged_by: str
+    before_reported: bool
 
 
 def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
@@ -73,6 +76,8 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         "columns": columns,
         "rows": [[row[name] for name in columns] for row in named if row["threshold"] is not None],
         "totals": None,
+        "judged_by": run.judged_by,
+        "before_reported": run.before_reported,
     }
 
 
@@ -93,7 +98,10 @@ def may_be_locked_out(user: str, in_a_row: int, run: Evaluation) -> bool:
 
 
 def _looks_back(known_since: str, run: Evaluation) -> bool:
-    """Return whether that is long enough to call a group a stranger: the scanned days of a log in S3 may be hours."""
+    """Return whether the log reaches back a day before the interval.
+
+    With less, a group without a sign-in need not be a stranger.
+    """
     since = datetime.fromisoformat(known_since).replace(tzinfo=UTC)
     return not run.source.delivered or since <= run.interval.start - timedelta(days=1)
 

@@ -12,7 +12,7 @@ from redshift_auth_alert.detection.findings import Coverage, Fleet, Gap
 from redshift_auth_alert.detection.interval import Interval, format_utc
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
-# Of thousands of warehouses, so many gaps go to XCom and into a message for programs; and so many into a sentence.
+# How many gaps are kept for XCom and the JSON form, and how many a sentence names.
 GAPS_KEPT, GAPS_NAMED = 100, 8
 _NOTHING = {"oldest_event_at": None, "newest_event_at": None, "shows_others": 1}
 
@@ -52,7 +52,7 @@ def judge_fleet(logs: Mapping[str, Mapping[str, Any]], run: Evaluation) -> Fleet
 
 
 def expected_warehouses(run: Evaluation) -> list[str]:
-    """Return the warehouses that the settings name: there should be no others, or none is named."""
+    """Return the warehouses that must be there: ``cluster``, else ``expect_warehouses``; empty where neither is set."""
     return [run.settings.cluster] if run.settings.cluster else list(dict.fromkeys(run.settings.expect_warehouses))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -32,25 +33,24 @@ class DagRun(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One run of one monitor: the settings in force and the interval.
-
-    ``tried_thresholds`` are measured beside those in force, to learn what they would have given. ``before_reported``
-    says that the run of the interval before has reported its breaches: only then may an ongoing one be held back.
-    A run that is ``skipped`` stands for intervals that were missed too long ago to be caught up. ``missing`` spans the
-    intervals that failed since a run succeeded. ``warehouse`` is its name and ``run_url`` the run's page in Airflow,
-    for messages; None where they are not known.
-    """
+    """One run of one monitor: the settings in force and the interval."""
 
     monitor: str
     run_id: str
     run_type: str
     settings: RunSettings
     interval: Interval
+    #: Measured beside the thresholds in force, to learn what they would have given.
     tried_thresholds: tuple[int, ...] = ()
-    before_reported: bool = True
+    #: Whether the run of the interval before has reported its breaches: only then may an ongoing one be held back.
+    before_reported: bool = False
+    #: Whether the run stands for intervals that were missed too long ago to be caught up.
     skipped: bool = False
+    #: Spans the intervals that failed since a run succeeded.
     missing: Interval | None = None
+    #: The warehouse's name in messages, where it is known.
     warehouse: str | None = None
+    #: The run's page in Airflow for messages, where it is known.
     run_url: str | None = None
 
     @property
@@ -136,6 +136,13 @@ class Evaluation:
         """Whether ongoing breaches are reported again in this interval. Follows from its place in time alone."""
         period = self.settings.remind_every_minutes
         return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
+
+    @property
+    def judged_by(self) -> str:
+        """A digest of the settings in force. The run before reported for this one only if it went by the same."""
+        in_force = tuple(entry for entry in self.settings.ignore if entry.holds_on(self.interval.last_day))
+        settings = self.settings.model_copy(update={"ignore": in_force})
+        return hashlib.sha256(settings.model_dump_json(exclude={"start", "end"}).encode()).hexdigest()[:16]
 
     @property
     def holds_back(self) -> bool:

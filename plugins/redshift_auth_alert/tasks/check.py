@@ -30,26 +30,27 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
     Pushes ``summary`` of every run, and where any group breached, ``document``. Where there is something to report,
     each part of the message by its name. Raises AirflowFailException where the log does not show the interval, unless
     the monitor says ``when_unseen: warn``. Where it does not show some warehouses of a fleet, breaches at the others
-    are published first: then the reason is pushed as UNSEEN, for ``require_coverage`` to raise.
+    are published first: the reason is pushed as UNSEEN, for ``require_coverage`` to raise.
     """
     verdict, run = judge(found, run), with_origin(run)
     coverage = verdict.coverage
     ti.xcom_push(key="summary", value=summarise(verdict, run))
     unseen = coverage.not_evaluated
-    fails = unseen if run.settings.when_unseen == "fail" else ""
+    fails = unseen and run.settings.when_unseen == "fail"
     if fails and (coverage.verdict == "unseen" or not verdict.names_groups):
-        raise AirflowFailException(fails)
+        raise AirflowFailException(unseen)
     _log(verdict, run)
     metrics = None if coverage.verdict == "unseen" else measures(verdict)
     if unseen:  # leaves the record of failures, and what says that all was evaluated, as they are
         branch = _conclude(verdict, run, metrics, ti, evaluated=False)
         if fails and run.settings.dry_run:
-            raise AirflowFailException(fails)
-        ti.xcom_push(key=UNSEEN, value=fails)
+            raise AirflowFailException(unseen)
+        ti.xcom_push(key=UNSEEN, value=unseen)
         return branch
     if run.settings.dry_run:
         return _conclude(verdict, run, metrics, ti)
-    ti.xcom_push(key=EVALUATED, value=run.interval.end.isoformat())
+    if coverage.verdict == "seen":  # what was not seen may be a breach, which the next run must not hold back
+        ti.xcom_push(key=EVALUATED, value=f"{run.interval.end.isoformat()} {found['judged_by']}")
     with taken_record(run) as missing:
         return _conclude(verdict, replace(run, missing=missing), metrics, ti)
 
@@ -57,7 +58,7 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
 def _conclude(
     verdict: Verdict, run: Evaluation, metrics: dict[str, int] | None, ti: Any, *, evaluated: bool = True
 ) -> str:
-    """Keep the message for ``publish_alert``, where there is something to report."""
+    """Keep the document and, where there is something to report, the message. Return the id of the task to follow."""
     says_something = verdict.says_something or run.missing
     alert = build_alert(verdict, run)
     if says_something or verdict.breaches:
@@ -66,34 +67,26 @@ def _conclude(
         if metrics:
             write_metrics(metrics, run, evaluated=evaluated)
         return "no_alert"
-
-    message = compose_alert(alert)
-    if run.settings.dry_run:
-        log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
-        return "no_alert"
-    _push(message, ti)
-    ti.xcom_push(key="metrics", value=metrics)  # written once the alert is published
-    return "publish_alert"
+    if not run.settings.dry_run:
+        ti.xcom_push(key="metrics", value=metrics)  # written once the alert is published
+    return _keep(compose_alert(alert), run, ti)
 
 
 def report_setup(checks: list[Check], run: Evaluation, ti: Any) -> str:
-    """Return the id of the task to follow a check of the set-up, whose message is always one for ``publish_alert``.
-
-    A dry run logs the message instead.
-    """
+    """Return the id of the task to follow a check of the set-up, which always has something to report."""
     topic = "a dry run publishes nothing" if run.settings.dry_run else "this message has come through it"
     checks = [*checks, Check("topic", "not checked" if run.settings.dry_run else "ok", topic)]
-    message = compose_setup_report(build_setup_report(checks, with_origin(run)))
+    return _keep(compose_setup_report(build_setup_report(checks, with_origin(run))), run, ti)
+
+
+def _keep(message: Message, run: Evaluation, ti: Any) -> str:
+    """Keep the message for ``publish_alert``, or log that of a dry run. Return the id of the task to follow."""
     if run.settings.dry_run:
         log.warning("Dry run, not published:\n%s\n\n%s", message.subject, message.body)
         return "no_alert"
-    _push(message, ti)
-    return "publish_alert"
-
-
-def _push(message: Message, ti: Any) -> None:
     for part, value in asdict(message).items():
         ti.xcom_push(key=part, value=value)
+    return "publish_alert"
 
 
 def _log(verdict: Verdict, run: Evaluation) -> None:

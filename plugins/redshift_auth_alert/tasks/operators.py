@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Table = dict[str, list[Any]]
-# Keys of XCom: why a task failed; that an interval was evaluated and its breaches go to the topic; and which warehouses
-# of a fleet were not evaluated, while the breaches at the others go to the topic.
+# Keys of XCom: why a task failed; up to when and by which settings all was evaluated that goes to the topic; and what
+# was not evaluated, in words: the interval, or warehouses of a fleet, while breaches at the others go to the topic.
 REASON, EVALUATED, UNSEEN = "reason", "evaluated", "unseen"
 
 

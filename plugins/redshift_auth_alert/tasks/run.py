@@ -28,7 +28,7 @@ from redshift_auth_alert.tasks.operators import EVALUATED, REASON, UNSEEN, Repor
 from redshift_auth_alert.tasks.record import cause_of, load_record
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 
-# A failure of these is reported; in the order in which they run.
+# The tasks whose failure is reported, in the order in which they run.
 REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert", "require_coverage")
 
 # Airflow checks each field's schema against its meta-schema for every run; the flat one takes a third of the time.
@@ -76,7 +76,7 @@ class Run:
 
     def check_setup(self, context: Mapping[str, Any], open_hook: Callable[[str], Any]) -> list[dict[str, str]] | None:
         """Return what the checks of the set-up found, where the run asks for them instead of an evaluation."""
-        run = self.evaluation(context)
+        run = evaluate_run(self._monitor, context["dag_run"])  # source auto stands for both of its logs here
         if not run.settings.check_only:
             return None
         from redshift_auth_alert.tasks.check_warehouse import check_sources
@@ -93,21 +93,26 @@ class Run:
             run = self.evaluation(context)
             if run.settings.check_only:
                 return report_setup([Check(**check) for check in found], run, context["ti"])
-            return check_threshold(found, self._with_predecessor(context), context["ti"])
+            return check_threshold(found, replace(run, before_reported=found["before_reported"]), context["ti"])
 
     def _with_predecessor(self, context: Mapping[str, Any]) -> Evaluation:
         """Return the evaluation, with whether the run of the interval before has evaluated and reported it.
 
-        That is Airflow's record, not the log's. Where that run has not ended yet or has failed, a breach is reported
-        again, as nobody may have heard of it.
+        That is Airflow's record, not the log's. Where that run has not ended yet, has failed or went by other settings,
+        such as another topic, a breach is reported again, as nobody may have heard of it.
         """
         run, ti = self.evaluation(context), context["ti"]
-        if run.reminder_due:  # nothing is held back, so nobody has to ask
+        if run.settings.remind_every_minutes is None or run.settings.dry_run:  # nothing is held back
             return run
+        topic = context["task"].render_template(run.settings.sns_topic_arn, context)
+        run = replace(run, settings=run.settings.model_copy(update={"sns_topic_arn": topic}))
+        if run.reminder_due:
+            return run
+        expected = f"{run.interval.start.isoformat()} {run.judged_by}"
         start = croniter(run.settings.schedule, run.interval.start).get_prev(datetime)
         runs = ti.get_task_states(dag_id=ti.dag_id, task_ids=["check_threshold"], logical_dates=[start])
         before_reported = any(
-            ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before) == run.interval.start.isoformat()
+            ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before) == expected
             and ti.get_dagrun_state(dag_id=ti.dag_id, run_id=before) == "success"
             for before in runs
         )
@@ -127,14 +132,18 @@ class Run:
         pull = context["ti"].xcom_pull
         context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
         if found := pull(task_ids="check_threshold", key="metrics"):
-            evaluated = pull(task_ids="check_threshold", key=UNSEEN) is None
+            evaluated = not pull(task_ids="check_threshold", key=UNSEEN)
             write_metrics(found, self.evaluation(context), evaluated=evaluated)
 
     def require_coverage(self, **context: Any) -> None:
-        """Fail a run that has published what it found while some warehouses of its fleet were unseen."""
+        """Fail a run that has published what it found while some warehouses of its fleet were unseen.
+
+        Where the monitor says ``when_unseen: warn``, it succeeds.
+        """
         with kept_reason(context):
-            if reason := context["ti"].xcom_pull(task_ids="check_threshold", key=UNSEEN):
-                raise AirflowFailException(reason)
+            unseen = context["ti"].xcom_pull(task_ids="check_threshold", key=UNSEEN)
+            if unseen and self._settings(context).when_unseen == "fail":
+                raise AirflowFailException(unseen)
 
     def failure(self, context: Context) -> Report | None:
         """Return what is to be reported: which task failed and why; None for a dry run.

@@ -24,6 +24,8 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
     [15:30, 16:00), due 16:05. Before it, one run stands for [14:00, 15:30), which is skipped, so that it is reported.
     The newest interval that is due runs however short the catch-up is.
 
+    After a change of the schedule, the first interval begins where the last one ended.
+
     The DAG must say ``catchup=False``. Airflow then asks the timetable with ``restriction.catchup`` false for the
     automatic schedule alone, while a backfill always asks with it true: so the bound holds for the former only.
     """
@@ -38,16 +40,20 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """Return the next interval, to be run ``settle`` after its end, or what is skipped before it."""
+        last = last_automated_data_interval
         if not restriction.catchup:
             bound = self._oldest_caught_up(_now())
             earliest = bound if restriction.earliest is None else max(bound, restriction.earliest)
-            if last_automated_data_interval and last_automated_data_interval.end < bound == earliest:
-                skipped = DagRunInfo.interval(last_automated_data_interval.end + SKIPPED_MARK, bound)
+            if last and last.end < bound == earliest:
+                skipped = DagRunInfo.interval(last.end + SKIPPED_MARK, bound)
                 return skipped._replace(run_after=bound + self._settle)
-            restriction = restriction._replace(earliest=earliest, catchup=True)
-        info = super().next_dagrun_info(
-            last_automated_data_interval=last_automated_data_interval, restriction=restriction
-        )
+            goes_on = last and last.end >= earliest
+            restriction = restriction._replace(earliest=None if goes_on else earliest, catchup=True)
+        info = super().next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        # Airflow aligns the end of the last interval to the schedule. After [14:00, 14:30), one that has become hourly
+        # would go back to 14:00, where a run already is; so the next interval is [14:30, 15:00).
+        if info and last and info.data_interval.start < last.end:
+            info = DagRunInfo.interval(last.end, info.data_interval.end)
         return info and info._replace(run_after=info.data_interval.end + self._settle)
 
     def _oldest_caught_up(self, now: pendulum.DateTime) -> pendulum.DateTime:
