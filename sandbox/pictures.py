@@ -16,7 +16,7 @@ from sandbox.warehouse import running_warehouse
 PICTURES = ROOT / "docs" / "pictures"
 LIMIT = 300_000  # bytes of all
 MAIL = """<!DOCTYPE html>
-<style>body {{ margin: 0; padding: 16px; font: 13px/1.4 monospace; white-space: pre-wrap; }}</style>
+<style>body {{ margin: 0; padding: 16px; font: 12px/1.4 monospace; white-space: pre-wrap; }}</style>
 <b>Subject: {subject}</b>
 
 {body}"""
@@ -44,14 +44,16 @@ def run(_arguments: argparse.Namespace) -> int:
 def take(mail: Mail, address: str) -> None:
     """Take the pictures."""
     with running_chromium() as browser:
-        page = browser.new_page(viewport={"width": 680, "height": 100}, timezone_id="UTC")
+        page = browser.new_page(viewport={"width": 620, "height": 100}, timezone_id="UTC")
         page.set_content(MAIL.format(subject=html.escape(mail.subject), body=html.escape(mail.body)))
         page.screenshot(path=PICTURES / "mail.png", full_page=True)
-        page = browser.new_page(viewport={"width": 1200, "height": 1000}, timezone_id="UTC")
+        page = browser.new_page(viewport={"width": 1200, "height": 1070}, timezone_id="UTC")
         page.goto(address)
         page.frame_locator("iframe").locator("li canvas").last.wait_for()
         page.screenshot(path=PICTURES / "page.png")
         page.evaluate("localStorage.setItem('default_dag_view', '\"graph\"')")
         page.reload()
+        page.set_viewport_size({"width": 1200, "height": 360})
+        page.add_style_tag(content=".react-flow__panel, .react-flow__background { display: none }")
         page.locator(".react-flow__node").last.wait_for()
         page.locator(".react-flow").screenshot(path=PICTURES / "graph.png")

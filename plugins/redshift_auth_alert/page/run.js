@@ -107,7 +107,7 @@ function item(row, state, interval, settings) {
     ["Looks like", row.looks_like], ["What to do", row.what_to_do.map((text) => el(text.endsWith(";") ? "code" : "p", {}, text))],
     ["Failures", [row.first_failure_at ? ["from ", time(row.first_failure_at), " to ", time(row.last_failure_at)] : "none here",
       `; peak ${row.peak}, threshold ${row.threshold}`]],
-    ["At the threshold", row.first_breach_at && ["from ", time(row.first_breach_at), " to ", time(row.last_breach_at)]],
+    ["Threshold", row.first_breach_at && ["reached from ", time(row.first_breach_at), " to ", time(row.last_breach_at)]],
     ["Where", at && [`at ${count(at.number, "warehouse")}: `, at.top.map((each, place) => [place ? ", " : "", name(each.warehouse)]),
       at.number > at.top.length ? ` and ${at.number - at.top.length} more` : ""]],
     ["Tried", users.length && [users, more > 0 ? ` and ${count(more, "more user")}` : ""]],
