@@ -97,7 +97,7 @@ class SignInHook(RedshiftSQLHook):
     def get_conn(self) -> Any:
         """Return a connection of the driver. Try once: each refused sign-in counts as one from the worker's address."""
         extra = {"timeout": CONNECT_SECONDS} | self.conn.extra_dejson
-        with self._guard(str(self.conn.login), f"{self.conn.host}:{self.conn.port}"):
+        with self._guard(str(self.conn.login), f"{self.conn.host}:{self.conn.port or 5439}"):
             self._opened = redshift_connector.connect(**self._get_conn_params(), **extra)
         types = self._opened.redshift_types
         types.update({oid: (form, _read_text) for oid, (form, read) in types.items() if read is text_recv})
@@ -127,7 +127,7 @@ class StoppablePostgresHook(PostgresHook):
 
     def get_conn(self) -> Any:
         """Return a connection of the driver."""
-        with self._guard(str(self.connection.login), f"{self.connection.host}:{self.connection.port}"):
+        with self._guard(str(self.connection.login), f"{self.connection.host}:{self.connection.port or 5432}"):
             return super().get_conn()
 
     def stop_queries(self) -> None:
