@@ -48,6 +48,7 @@ class Server:
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "_WRITTEN", 0.05)
+    monkeypatch.setattr(turn, "_HELD", 1.0)
 
 
 def refused(server: Server) -> str:
@@ -175,6 +176,13 @@ def test_each_user_of_each_warehouse_has_its_own_count() -> None:
     for user, host in (("other", "warehouse.example"), ("auth_monitor", "other.example")):
         with guarded_sign_in(user, host, lockout_after=5):
             pass
+
+
+def test_a_warehouse_with_a_long_name_has_a_key_that_airflow_takes(variables: Variables) -> None:
+    user, host = "u" * 128, "h" * 200
+    with pytest.raises(redshift_connector.ProgrammingError), guarded_sign_in(user, host, lockout_after=5):
+        raise redshift_connector.ProgrammingError({"C": "28P01"})
+    assert [len(key) <= 250 for key in variables] == [True]
 
 
 def test_the_guard_of_a_monitor_knows_its_limit() -> None:

@@ -6,7 +6,6 @@ They take turns, and what all of them know of refusals lies in an Airflow Variab
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from airflow.sdk import Variable
 
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.tasks.remedies import is_refused
-from redshift_auth_alert.tasks.turn import turn
+from redshift_auth_alert.tasks.turn import turn, variable_key
 
 _SOON, _DAY = timedelta(minutes=30), timedelta(days=1)
 
@@ -37,7 +36,7 @@ def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> 
     if lockout_after is None:
         yield
         return
-    key = "redshift_auth_alert_sign_in_" + re.sub(r"[^A-Za-z0-9.-]", "_", f"{user}_at_{warehouse}")
+    key = variable_key("sign_in", f"{user}_at_{warehouse}")
     with turn(f"{key}_turn"):
         refused = [datetime.fromisoformat(at) for at in json.loads(Variable.get(key, default=None) or "[]")]
         _check(refused, lockout_after, key)
