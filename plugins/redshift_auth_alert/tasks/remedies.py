@@ -60,6 +60,12 @@ _WAREHOUSE = (
         "the log holds a name that the warehouse cannot process as text, so the interval is not evaluated: on a "
         "provisioned cluster with audit logging to S3, trigger a run of it with source: audit_log_s3",
     ),
+    # After the names, as Redshift gives its internal errors, such as 8001 for text that is not ASCII, one SQLSTATE.
+    Remedy(
+        "^(08|40|58|XX)",
+        "the warehouse could not complete the statement: it lost a connection, rolled back or failed within",
+        retry=True,
+    ),
     Remedy(".", "the warehouse refused the statement"),
 )
 # psycopg gives a refused sign-in no SQLSTATE, only the server's words.
