@@ -169,7 +169,16 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
 
 def is_refused(error: Exception) -> bool:
     """Whether the warehouse refused the sign-in: each further try may lock the user."""
-    return _sqlstate(error).startswith("28")
+    return sqlstate_of(error).startswith("28")
+
+
+def sqlstate_of(error: Exception) -> str:
+    """Return the SQLSTATE of a driver's error, or ''. psycopg has an attribute for it, redshift_connector a dict."""
+    details = error.args[0] if error.args else None
+    if isinstance(details, dict):
+        return str(details.get("C", ""))
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return state or next((state for words, state in _WORDS.items() if re.search(words, str(error))), "")
 
 
 def _remedy(error: Exception) -> Remedy:
@@ -181,22 +190,13 @@ def _remedy(error: Exception) -> Remedy:
     if isinstance(error, UnicodeDecodeError):
         modules = {frame.f_globals.get("__name__", "").split(".")[0] for frame, _ in walk_tb(error.__traceback__)}
         return _GARBLED if "redshift_connector" in modules else _UNREADABLE
-    state = _sqlstate(error)
+    state = sqlstate_of(error)
     unreachable = driver in ("redshift_connector", "psycopg", "psycopg2") or isinstance(error, OSError)
     return (state and _find(_WAREHOUSE, f"{state} {error}")) or (_UNREACHABLE if unreachable else _FAILED)
 
 
 def _find(remedies: Sequence[Remedy], text: str) -> Remedy | None:
     return next((remedy for remedy in remedies if re.search(remedy.sign, text)), None)
-
-
-def _sqlstate(error: Exception) -> str:
-    """SQLSTATE of a driver's error, '' where it has none: psycopg has an attribute, redshift_connector a dict."""
-    details = error.args[0] if error.args else None
-    if isinstance(details, dict):
-        return str(details.get("C", ""))
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state or next((state for words, state in _WORDS.items() if re.search(words, str(error))), "")
 
 
 def _brief(error: Exception) -> str:
