@@ -142,6 +142,16 @@ def check_connection_type(conn_id: str, valid: str) -> None:
         )
 
 
+def check_scanned(scanned: int, most_gb: float, queries: str) -> None:
+    """Raise AirflowFailException where Athena scanned more bytes than ``max_scanned_gb`` allows a run."""
+    if scanned > most_gb * 1e9:
+        raise AirflowFailException(
+            f"Athena scanned {scanned / 1e9:,.1f} GB, more than max_scanned_gb allows ({most_gb:g}; query {queries}): "
+            "ask for a shorter interval, name the cluster, or raise max_scanned_gb. A limit of the Athena workgroup "
+            "cancels such a query, and caps what it costs"
+        )
+
+
 @contextmanager
 def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None]:
     """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to fix.

@@ -20,8 +20,8 @@ from redshift_auth_alert.message.setup import Check, Outcome
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.fleet_check import check_warehouses
 from redshift_auth_alert.tasks.operators import fetch_table
-from redshift_auth_alert.tasks.remedies import check_connection_type, explained_errors, sqlstate_of
-from redshift_auth_alert.tasks.versions import AirflowFailException, BaseHook
+from redshift_auth_alert.tasks.remedies import check_connection_type, check_scanned, explained_errors, sqlstate_of
+from redshift_auth_alert.tasks.versions import BaseHook
 
 # The package counts the first, and finds out by the second who got in.
 KNOWN_EVENTS = (
@@ -227,11 +227,7 @@ class SourceCheck:
             cursor.execute(sql)
             table = fetch_table(cursor)
             self._scanned = scanned = getattr(cursor, "data_scanned_in_bytes", None) or 0
-        if scanned > self._run.settings.max_scanned_gb * 1e9:
-            raise AirflowFailException(
-                f"Athena scanned {scanned / 1e9:,.1f} GB, more than max_scanned_gb allows "
-                f"({self._run.settings.max_scanned_gb}): such a run fails. Raise it, or name the cluster"
-            )
+        check_scanned(scanned, self._run.settings.max_scanned_gb, cursor.query_id if scanned else "")
         return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
     def _time(self, column: str) -> datetime | None:
