@@ -34,7 +34,8 @@ _UNREACHABLE = Remedy("", "AWS could not be reached", retry=True)
 CONNECT_SECONDS = 10
 # Below the task's limit of 10 minutes, so that the server ends what the task would leave behind.
 STATEMENT_SECONDS = 540
-# The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
+# The driver's own IAM sign-in reads these; the provider's, used here, does not. Ignoring them would sign in with fewer
+# rights than the connection asks for.
 _NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
 
