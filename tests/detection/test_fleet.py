@@ -118,6 +118,11 @@ def test_the_same_host_is_no_breach_at_one_of_them_alone(logs: Logs, warehouse: 
     assert (found.failures, found.breaches) == (4, ())
 
 
+def test_a_warehouse_of_a_padded_name_is_found_by_its_name(logs: Logs) -> None:
+    logs.publish({"sales   ": QUIET + failures(12)})
+    assert verdict(logs, cluster="sales").failures == 12
+
+
 def test_of_more_than_five_warehouses_those_with_the_most_failures_are_listed(logs: Logs) -> None:
     logs.publish({f"dwh-{number}": QUIET + failures(number) for number in range(1, 8)})
     (breach,) = verdict(logs).breaches
