@@ -89,7 +89,7 @@ WITH
 {%- if lists_warehouses %}
 {% include 'sql/steps/warehouses.sql' %},
 {%- endif %}
-{% include 'sql/coverage/' ~ ('fleet' if fleet else 'delivered' if delivered else 'live') ~ '.sql' %}
+{% include 'sql/coverage/' ~ ('delivered' if delivered else 'live') ~ '.sql' %}
 
 SELECT
     '{{ evaluation.settings.source }}' AS source,
