@@ -1,11 +1,12 @@
--- Who was tried: the group's failures per user, in the interval and since when at all.
+-- Who was tried: the group's failures per user{{ " and warehouse" if lists_warehouses }}, in the interval and since when at all.
 attempts AS (
     SELECT
         {{ group() }},
         login_name,
+        {{ "login_warehouse," if lists_warehouses }}
         MIN(occurred_at) AS first_tried_at,
         SUM(CASE WHEN occurred_at >= {{ start }} THEN 1 ELSE 0 END) AS failures,
         SUM(CASE WHEN occurred_at >= {{ start }} THEN own ELSE 0 END) AS own_failures
     FROM {{ failed }}
-    GROUP BY {{ group() }}, login_name
+    GROUP BY {{ group() }}, login_name{{ ", login_warehouse" if lists_warehouses }}
 )
