@@ -2,8 +2,8 @@
   Who asked AWS for credentials to a cluster or a workgroup, and was refused or not: the sign-in by IAM, of which only
   what was granted can reach the connection log. Read through Athena from the table of setup/cloudtrail.sql.
 
-  A call that failed for another reason, as it was throttled for example, is neither: the caller may well have the right.
-  Errors that nobody has listed count as refusals.
+  A call that failed for another reason, as it was throttled for example, is neither: the caller may well have the
+  right. Errors that are not listed here count as refusals.
 
   The user is the database user that was asked for, else, as Redshift names them, the IAM user or role that asked; a
   refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. All other

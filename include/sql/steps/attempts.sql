@@ -1,4 +1,7 @@
--- Who was tried: the group's failures per user{{ " and warehouse" if lists_warehouses }}, in the interval and since when at all.
+-- Who was tried: the group's failures per user, in the interval and since when at all.
+{%- if lists_warehouses %}
+-- Each warehouse locks its own users, so they are counted per warehouse too.
+{%- endif %}
 attempts AS (
     SELECT
         {{ group() }},

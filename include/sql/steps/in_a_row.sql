@@ -1,6 +1,6 @@
--- Lockout: Redshift locks a user after so many failures in a row, from any host. These are the failures since the user's
--- last sign-in in the scanned range, over all groups. In a fleet each warehouse locks its own users, so there is a row
--- for each. A live log is read no further for users that no suspect tried.
+-- Lockout: Redshift locks a user after so many failures in a row, from any host. These are the failures since the
+-- user's last sign-in in the scanned range, over all groups. In a fleet each warehouse locks its own users, so there is
+-- a row for each. A live log is read no further for users that no suspect tried.
 in_a_row AS (
     SELECT
         events.login_name,

@@ -1,6 +1,6 @@
--- Sign-ins after a breach point: of the interval, or of the window before the sign-in. The first of any user, and the first
--- as a user that the group had failed as, which is "got in": behind a shared address the two differ. The monitor's own are
--- left out: it fails while its password is being changed, and signs in again afterwards.
+-- Sign-ins after a breach point: of the interval, or of the window before the sign-in. The first of any user, and the
+-- first as a user that the group had failed as, which is "got in": behind a shared address the two differ. The
+-- monitor's own are left out: it fails while its password is being changed, and signs in again afterwards.
 {%- set by_time = "occurred_at, login_name" ~ (", login_warehouse" if fleet else "") %}
 {#- As which users each group has failed, at whatever warehouse. -#}
 {%- set failed_as -%}
