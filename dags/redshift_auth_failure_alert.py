@@ -7,6 +7,7 @@ them failed
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -65,7 +66,7 @@ def build_dag(monitor: Monitor) -> DAG:
             conn_id="{{ run().conn_id }}",
             connection_types="{{ run().connection_types }}",
             max_scanned_gb="{{ run().settings.max_scanned_gb }}",
-            sign_in=settings.sign_in | {"guard": guarded_sign_in},
+            sign_in=settings.sign_in | {"guard": partial(guarded_sign_in, lockout_after=settings.lockout_after)},
             sql="sql/auth_failures.sql",
             validate=run.evaluation,
             into_xcom=run.candidates,

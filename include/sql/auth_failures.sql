@@ -2,16 +2,18 @@
   Measures the authentication failures of one interval [start, end), and what the log shows of it. Judges nothing.
 
   Returns the groups that had a breach point in the interval or in the window before it, at most max_candidates of them,
-  one row for each threshold in force that the group reached. Each row repeats the coverage and the exact number of groups that
-  breached at the lowest threshold. With no such group, one row holds the coverage alone. Of a fleet, a row for each
-  warehouse holds its coverage too.
+  one row for each threshold in force that the group reached. Each row repeats the coverage and the exact number of
+  groups that breached at the lowest threshold. With no such group, one row holds the coverage alone. Of a fleet, a row
+  for each warehouse holds its coverage too.
 
   Runs on Redshift, PostgreSQL and Athena. Athena runs a CTE again for each reference, so each is referenced once
   where that is possible.
 -#}
 {%- set evaluation = run() -%}
 {%- set groups = evaluation.settings.group_by -%}
-{%- macro log() -%} ({% include 'sql/sources/' ~ evaluation.settings.source ~ '.sql' %}) AS connection_log {%- endmacro -%}
+{%- macro log() -%}
+    ({% include 'sql/sources/' ~ evaluation.settings.source ~ '.sql' %}) AS connection_log
+{%- endmacro -%}
 {%- macro moment(value) -%} TIMESTAMP '{{ value.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endmacro -%}
 {#- A fleet source holds many warehouses, so each of its events has one. -#}
 {%- set fleet = evaluation.source.fleet -%}
@@ -23,8 +25,8 @@
     CASE WHEN LOWER(SUBSTRING({{ address }}, 1, 7)) = '::ffff:' AND POSITION('.' IN {{ address }}) > 0
         THEN SUBSTRING({{ address }}, 8) ELSE {{ address }} END
 {%- endmacro -%}
-{#- The columns of some rows of the log, and its names as they count: padding is trimmed, and NULL and blank are one group, ''.
-    No function but RTRIM touches a name, which may end within a character. -#}
+{#- The columns of some rows of the log, and its names as they count: padding is trimmed, and NULL and blank are one
+    group, ''. No function but RTRIM touches a name, which may end within a character. -#}
 {%- macro normalised(rows, kept) -%}
     SELECT {{ kept }}, {{ "warehouse, " if fleet }}{{ host("remote_address") }} AS remote_host, user_name, database_name
     FROM (
@@ -38,9 +40,13 @@
     ) AS trimmed
 {%- endmacro -%}
 {%- macro columns(of) -%} {% for name in groups %}{{ of }}.{{ name }} AS group_{{ name }}, {% endfor %} {%- endmacro -%}
-{%- macro group(of="") -%} {% for name in groups %}{{ of }}group_{{ name }}{{ ", " if not loop.last }}{% endfor %} {%- endmacro -%}
+{%- macro group(of="") -%}
+    {% for name in groups %}{{ of }}group_{{ name }}{{ ", " if not loop.last }}{% endfor %}
+{%- endmacro -%}
 {%- macro same_group(a, b) -%}
-    {% for name in groups %}{{ a }}.group_{{ name }} = {{ b }}.group_{{ name }}{{ " AND " if not loop.last }}{% endfor %}
+    {% for name in groups %}
+    {{- a }}.group_{{ name }} = {{ b }}.group_{{ name }}{{ " AND " if not loop.last }}
+    {%- endfor %}
 {%- endmacro -%}
 {#- The host under one name only: working it out costs more than anything else of a row. -#}
 {%- set login_host = "group_remote_host" if "remote_host" in groups else "login_host" -%}
@@ -58,7 +64,8 @@
 {%- set own = "CASE WHEN this_session.user_name IS NULL THEN 0 ELSE 1 END" if not delivered else "0" -%}
 {%- set join_own -%}
     {%- if not delivered -%}
-    LEFT JOIN this_session ON events.login_name = this_session.user_name AND events.{{ login_host }} = this_session.remote_host
+    LEFT JOIN this_session
+        ON events.login_name = this_session.user_name AND events.{{ login_host }} = this_session.remote_host
     {%- endif -%}
 {%- endset -%}
 {#- Failures by group. Athena would find the suspects once more for each reference, and no failure is own there. -#}
@@ -89,7 +96,7 @@ WITH
 {%- if lists_warehouses %}
 {% include 'sql/steps/warehouses.sql' %},
 {%- endif %}
-{% include 'sql/coverage/' ~ ('fleet' if fleet else 'delivered' if delivered else 'live') ~ '.sql' %}
+{% include 'sql/coverage/' ~ ('delivered' if delivered else 'live') ~ '.sql' %}
 
 SELECT
     '{{ evaluation.settings.source }}' AS source,

@@ -45,13 +45,10 @@ def expected(
     def group(event: Event) -> tuple[str, ...]:
         return tuple(getattr(event, column) for column in group_by)
 
-    def in_a_row(user: str, key: tuple[str, ...]) -> tuple[int, int | None]:
-        """The longest row at any warehouse, or that of the group's own; the one that began first of two as long."""
-        own = dict(zip(group_by, key, strict=True)).get("warehouse")
-        rows = [
-            in_a_row_at(warehouse, user)
-            for warehouse in ({event.warehouse for event in events} if own is None else {own})
-        ]
+    def in_a_row(user: str, inside: list[Event]) -> tuple[int, int | None]:
+        """The longest row at a warehouse where the group failed as the user; of two as long, the earlier."""
+        warehouses = {failure.warehouse for failure in inside if failure.user_name == user}
+        rows = [in_a_row_at(warehouse, user) for warehouse in warehouses]
         return min(rows, key=lambda row: (-row[0], row[1] or 0))
 
     def in_a_row_at(warehouse: str, user: str) -> tuple[int, int | None]:
@@ -126,7 +123,7 @@ def expected(
                 *((-sign_ins[0][0], sign_ins[0][1]) if sign_ins else (None, None)),
             ),
             "clients": [most_came_with(place) for place in range(5)],
-            "top_users": [(user, number, *in_a_row(user, key)) for user, number in top],
+            "top_users": [(user, number, *in_a_row(user, inside)) for user, number in top],
         }
     return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import shutil
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -80,6 +82,25 @@ def test_the_tables_give_the_oracles_measures_for_the_same_events(
         assert found == {group: warehouses_failed_at(events, group, group_by, 0, end) for group in truth}
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("group_by", [("remote_host",), ("user_name",), ("warehouse", "remote_host")], ids="-".join)
+def test_rows_of_failures_are_the_oracles_where_each_host_tries_some_of_the_warehouses(
+    logs: Logs, group_by: tuple[str, ...], seed: int
+) -> None:
+    choose = random.Random(seed)
+    window = 30 * TICKS_PER_MINUTE
+    reached = {"192.0.2.1": ["lab"], "192.0.2.2": ["lab", "sales"], "192.0.2.3": ["lab", "ops", "sales"]}
+    events = [
+        Event(kind, choose.randrange(-2 * window, window), host, user, "dev", warehouse=choose.choice(reached[host]))
+        for host, user in itertools.product(reached, ["ann", "bob", "eve"])
+        for kind in choose.choices([FAILURE, LOGIN], [20, 1], k=choose.randrange(1, 40))
+    ]
+    logs.publish({"ops": QUIET[-2:]} | published(events))
+    rows = all_of(logs.measure(run_over(0, window, threshold=1, **FLEET, group_by=group_by)))
+    truth = expected(events, start=0, end=window, window=window, threshold=1, group_by=group_by, since_any_event=True)
+    assert without_clients(measured(rows, group_by)) == without_clients(truth)
+
+
 def published(events: Iterable[Event]) -> dict[str, list[ConnectionEvent]]:
     by_warehouse: dict[str, list[ConnectionEvent]] = {"ops": QUIET[-2:]}
     for each in events:
@@ -118,6 +139,11 @@ def test_the_same_host_is_no_breach_at_one_of_them_alone(logs: Logs, warehouse: 
     assert (found.failures, found.breaches) == (4, ())
 
 
+def test_a_warehouse_of_a_padded_name_is_found_by_its_name(logs: Logs) -> None:
+    logs.publish({"sales   ": QUIET + failures(12)})
+    assert verdict(logs, cluster="sales").failures == 12
+
+
 def test_of_more_than_five_warehouses_those_with_the_most_failures_are_listed(logs: Logs) -> None:
     logs.publish({f"dwh-{number}": QUIET + failures(number) for number in range(1, 8)})
     (breach,) = verdict(logs).breaches
@@ -137,6 +163,16 @@ def test_each_warehouse_locks_its_own_users(logs: Logs, group_by: list[str], in_
     logs.publish({"sales": QUIET + failures(4), "lab": QUIET + failures(3), "ops": QUIET + sign_in(10, "192.0.2.1")})
     found = verdict(logs, group_by=group_by, threshold=3)
     assert [each.details.top_users[0].in_a_row for each in found.breaches if each.details] == in_a_row
+
+
+def test_failures_at_a_warehouse_that_the_group_did_not_try_lock_nobody_that_it_tried(logs: Logs) -> None:
+    logs.publish({"sales": QUIET + failures(12), "lab": QUIET + failures(25, host="192.0.2.1")})
+    found = verdict(logs, lockout_after=20)
+    rows = {each.group["remote_host"]: each.details.top_users[0] for each in found.breaches if each.details}
+    assert {host: (user.in_a_row, user.may_be_locked_out) for host, user in rows.items()} == {
+        "203.0.113.7": (12, False),
+        "192.0.2.1": (25, True),
+    }
 
 
 def test_who_got_in_says_at_which_warehouse(logs: Logs) -> None:

@@ -293,6 +293,31 @@ def test_a_call_in_cloudtrail_is_a_failure_of(
     assert called(logs, call(**changed), cluster=CLUSTER) == found
 
 
+@pytest.mark.parametrize(
+    "error",
+    ["Throttling", "ThrottlingException", "TooManyRequestsException", "Client.RequestLimitExceeded", "InternalFailure",
+     "InternalServerException", "ServiceUnavailable", "ClusterNotFound", "ClusterNotFoundFault",
+     "ResourceNotFoundException", "UnsupportedOperation", "ValidationException"],
+)  # fmt: skip
+def test_a_call_that_was_not_refused_but_failed_is_no_failure(logs: Logs, error: str) -> None:
+    assert called(logs, call(errorCode=error), cluster=CLUSTER) == []
+
+
+@pytest.mark.parametrize(
+    "error", ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "ExpiredToken", "SomethingNew"]
+)
+def test_a_call_that_was_refused_or_failed_in_an_unknown_way_is_a_failure(logs: Logs, error: str) -> None:
+    assert called(logs, call(errorCode=error), cluster=CLUSTER) == [("203.0.113.7", "admin", "dev")]
+
+
+def test_a_busy_job_that_is_throttled_and_then_succeeds_has_not_got_in(logs: Logs) -> None:
+    throttled = [
+        call(errorCode="ThrottlingException", eventTime=f"2026-03-01T12:{minute:02}:00Z") for minute in range(12)
+    ]
+    granted = call(errorCode=None, eventTime="2026-03-01T12:20:00Z")
+    assert called(logs, *throttled, granted) == []
+
+
 def test_a_granted_call_after_the_refused_ones_got_in(logs: Logs) -> None:
     logs.put(
         cloudtrail_files([*failures(10, START), ConnectionEvent(LOGIN, START + 20 * MINUTE, "203.0.113.7", "ann")])

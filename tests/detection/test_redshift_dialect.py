@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sqlglot import exp, parse_one
 
-from tests.conftest import make_run, render_statement
+from tests.conftest import ROOT, make_run, render_statement
 
 AGGREGATES = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg)
 # But for the event, which is Redshift's own word and ASCII.
@@ -53,6 +54,11 @@ def not_in_redshift(sql: str) -> set[str]:
     if re.search(r"INTERVAL\s+'\d+'\s+[A-Z]", sql):
         found.add("INTERVAL '30' MINUTE")
     return found
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "include").rglob("*.sql")), ids=lambda file: file.stem)
+def test_no_line_of_sql_is_longer_than_the_limit_for_python(file: Path) -> None:
+    assert max(map(len, file.read_text(encoding="utf-8").splitlines())) <= 120
 
 
 @pytest.mark.parametrize("source", ["stl_connection_log", "sys_connection_log"])

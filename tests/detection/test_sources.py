@@ -69,7 +69,8 @@ def test_a_run_reads_the_chosen_source_through_its_own_connection(ago: timedelta
 
 def test_a_run_of_auto_with_a_namespace_reads_older_intervals_from_the_tables_that_redshift_publishes() -> None:
     ago = NOON - 9 * DAY
-    run = make_run(start=ago, end=ago + HALF_AN_HOUR, source="auto", athena_conn_id="athena", namespace="n_sys")
+    of_sales = {"athena_conn_id": "athena", "namespace": "n_sys", "cluster": "sales"}
+    run = make_run(start=ago, end=ago + HALF_AN_HOUR, source="auto", **of_sales)
     resolved = run.with_source(NOON)
     assert (resolved.settings.source, resolved.settings.read_through) == ("sys_connection_log_s3", "athena")
 

@@ -97,11 +97,18 @@ def test_the_tables_that_redshift_publishes_need(missing: str) -> None:
         ({}, None),
         ({"namespace": "n_sys"}, None),
         ({"athena_conn_id": "athena"}, "audit_log_s3"),
-        ({"athena_conn_id": "athena", "namespace": "n_sys"}, "sys_connection_log_s3"),
+        ({"athena_conn_id": "athena", "namespace": "n_sys", "cluster": "sales"}, "sys_connection_log_s3"),
     ],
 )
 def test_auto_reads_older_intervals_from(given: dict[str, str], past: str | None) -> None:
     assert Settings.model_validate(REQUIRED | {"source": "auto"} | given).past_source == past
+
+
+def test_auto_reads_older_intervals_of_one_warehouse_only() -> None:
+    auto = {"source": "auto", "athena_conn_id": "athena", "namespace": "n_sys"}
+    with pytest.raises(ValidationError, match="source auto watches one; name that one as cluster"):
+        Settings.model_validate(REQUIRED | auto)
+    assert Settings.model_validate(REQUIRED | auto | {"cluster": "sales"}).cluster == "sales"
 
 
 def test_overrides_change_only_what_they_name() -> None:

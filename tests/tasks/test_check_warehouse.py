@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import redshift_connector
 
 from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.tasks.check_warehouse import check_sources, main
@@ -222,24 +224,26 @@ def test_a_name_that_the_driver_cannot_read_is_not_ok(warehouse: Warehouse, chec
 class Answering:
     """Stands in for the session with a Redshift, which cannot run here: it has one answer."""
 
-    def __init__(self, column: str, value: str) -> None:
-        self.description, self._row = [(column,)], [value]
+    def __init__(self, column: str, value: str | Exception) -> None:
+        self.description, self._value = [(column,)], value
 
     @contextmanager
     def cursor(self) -> Iterator[Answering]:
         yield self
 
-    def execute(self, sql: str) -> None: ...
+    def execute(self, _sql: str) -> None:
+        if isinstance(self._value, Exception):
+            raise self._value
 
-    def fetchall(self) -> list[list[str]]:
-        return [self._row]
+    def fetchall(self) -> list[list[Any]]:
+        return [[self._value]]
 
 
 def look(name: str, session: Answering, host: str = "127.0.0.1") -> Check:
     run = make_run()
     check = SourceCheck(run, "redshift_default", datetime.now(UTC), ROOT / "include", open_hook=lambda _: None)
     check._session = session
-    return Check(name, *check._looks()[name]())
+    return Check(name, *check._look(check._looks()[name]))
 
 
 @pytest.mark.parametrize(
@@ -249,6 +253,30 @@ def look(name: str, session: Answering, host: str = "127.0.0.1") -> Check:
 def test_the_warehouses_lockout_limit_is_compared(limit: str, outcome: str, says: str) -> None:
     check = look("lockout", Answering("max_failed_login_attempts", limit))
     assert (check.outcome, says in check.says) == (outcome, True)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "outcome", "says"),
+    [
+        ("42501", "not checked", "the monitor's user may not see the limit"),
+        ("42704", "not checked", "the monitor's user may not see the limit"),
+        ("57P01", "not ok", "the warehouse is shutting down or restarting"),
+        ("XX000", "not ok", "the warehouse could not complete the statement"),
+    ],
+)
+def test_only_a_limit_that_the_user_may_not_see_is_not_checked(sqlstate: str, outcome: str, says: str) -> None:
+    error = redshift_connector.ProgrammingError({"C": sqlstate, "M": "failed"})
+    check = look("lockout", Answering("max_failed_login_attempts", error))
+    assert (check.outcome, says in check.says) == (outcome, True)
+
+
+@pytest.mark.parametrize("error", [redshift_connector.InterfaceError("connection is closed"), AttributeError("close")])
+def test_only_the_drivers_errors_are_passed_over_where_the_session_is_closed(error: Exception) -> None:
+    check = SourceCheck(make_run(), "redshift_default", datetime.now(UTC), ROOT / "include", open_hook=lambda _: None)
+    check._session = Mock(**{"close.side_effect": error})
+    ours = isinstance(error, AttributeError)
+    with pytest.raises(AttributeError) if ours else nullcontext():
+        check._close()
 
 
 @pytest.mark.parametrize(

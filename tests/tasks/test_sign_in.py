@@ -9,14 +9,14 @@ import struct
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
 
 from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator
-from redshift_auth_alert.tasks.sign_in import SignInError
+from redshift_auth_alert.tasks.sign_in import SignInError, choose_hook
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from sandbox.aws import CREDENTIALS, REGION, Cloud, running_cloud
 from sandbox.warehouse import Warehouse, free_port
@@ -248,6 +248,19 @@ def test_a_sign_in_that_redshift_refuses_in_its_own_way_is_sent_once(airflow: An
             execute()
         server.shutdown()
     assert len(logins) == 1
+
+
+@pytest.mark.parametrize(("conn_type", "port"), [("redshift", 5439), ("postgres", 5432)])
+def test_a_connection_that_leaves_the_port_out_is_counted_with_those_that_name_it(
+    airflow: Any, conn_type: str, port: int
+) -> None:
+    def guard(user: str, warehouse: str) -> NoReturn:
+        raise LookupError(user, warehouse)
+
+    airflow(conn_type=conn_type, port=None, login="auth_monitor")
+    with pytest.raises(LookupError) as counted:
+        choose_hook("redshift_default", [], guard=guard).get_conn()
+    assert counted.value.args == ("auth_monitor", f"127.0.0.1:{port}")
 
 
 def test_an_aws_that_cannot_be_reached_is_tried_again(airflow: Any) -> None:

@@ -1,4 +1,4 @@
-{#- What the whole log shows (of a delivered log: the scanned days), and whether this session's sign-in is there yet. -#}
+{#- What the whole log (of a delivered log: the scanned days) shows, and whether this session's sign-in is there. -#}
 {%- set evaluation = run() -%}
 SELECT
     MIN(occurred_at) AS oldest_event_at,

@@ -1,4 +1,4 @@
-{#- Some of the users that the log shows. -#}
+{#- A hundred of the log's users are enough to find one that is not the monitor's own: it may read others' events. -#}
 {%- set evaluation = run() -%}
 SELECT DISTINCT COALESCE(RTRIM(raw_user), '') AS user_name
 FROM ({% include 'sql/sources/' ~ evaluation.settings.source ~ '.sql' %}) AS connection_log

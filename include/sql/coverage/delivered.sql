@@ -1,13 +1,24 @@
 -- What the scanned days show. A role that can read the files sees everybody's events, so shows_others is always 1.
+{%- if fleet %}
+-- A row for each warehouse, and one for all of them, which comes even where there is no event. The candidates join the
+-- latter.
+{%- endif %}
 coverage AS (
     SELECT
-        1 AS always,
+        {{ "GROUPING(warehouse)" if fleet else "1" }} AS always,
+        {{ "warehouse," if fleet }}
         MIN(occurred_at) AS oldest_event_at,
         MAX(occurred_at) AS newest_event_at,
         CAST(COALESCE(SUM(CASE
-            WHEN event = 'authentication failure' AND occurred_at >= {{ start }} AND occurred_at < {{ end }} THEN 1 ELSE 0
+            WHEN event = 'authentication failure' AND occurred_at >= {{ start }} AND occurred_at < {{ end }} THEN 1
+            ELSE 0
         END), 0) AS INTEGER) AS all_failures,
         1 AS shows_others,
         CAST(COUNT(*) - COUNT(occurred_at) AS INTEGER) AS unreadable_lines
+    {%- if fleet %}
+    FROM (SELECT {{ warehouse }} AS warehouse, event, occurred_at FROM {{ log() }}) AS of_warehouses
+    GROUP BY GROUPING SETS ((), (warehouse))
+    {%- else %}
     FROM {{ log() }}
+    {%- endif %}
 )

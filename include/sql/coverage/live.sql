@@ -1,6 +1,6 @@
--- What the log shows at all. A user without rights on it sees nothing, or nothing but its own sign-ins. Any event before
--- the interval proves that the log reaches back far enough, and any after it, such as this session's sign-in, that the log
--- has caught up. Each saves a scan of the whole log.
+-- What the log shows at all. A user without rights on it sees nothing, or nothing but its own sign-ins. Any event
+-- before the interval proves that the log reaches back far enough, and any after it, such as this session's sign-in,
+-- that the log has caught up. Each saves a scan of the whole log.
 coverage AS (
     SELECT
         1 AS always,
@@ -26,7 +26,8 @@ coverage AS (
             FROM (
                 SELECT raw_user
                 FROM {{ log() }}
-                WHERE COALESCE(RTRIM(raw_user), '') <> COALESCE((SELECT user_name FROM this_session), CAST(CURRENT_USER AS VARCHAR(128)))
+                WHERE COALESCE(RTRIM(raw_user), '')
+                    <> COALESCE((SELECT user_name FROM this_session), CAST(CURRENT_USER AS VARCHAR(128)))
                 LIMIT 1
             ) AS others
         ) AS shows_others,

@@ -14,7 +14,7 @@ TBLPROPERTIES (
     'projection.day.interval.unit' = 'DAYS',
     'storage.location.template' = 's3://<bucket>/AWSLogs/<account>/redshift/${region}/${day}/'
 )
--- The table that source audit_log_s3 reads: the files that Redshift's audit logging delivers to S3, a row for each line.
--- Replace <bucket> (and, where audit logging has a key prefix, write <bucket>/<prefix>), <account> and <region>, and run it
--- once in Athena, in the database that the connection's schema field names. Days need no crawler and no MSCK: Athena
--- derives them from the properties below.
+-- The table that source audit_log_s3 reads: the files that Redshift's audit logging delivers to S3, a row for each
+-- line. Replace <bucket> (and, where audit logging has a key prefix, write <bucket>/<prefix>), <account> and <region>,
+-- and run it once in Athena, in the database that the connection's schema field names. Days need no crawler and no
+-- MSCK: Athena derives them from the properties below.

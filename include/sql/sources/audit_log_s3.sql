@@ -4,15 +4,19 @@
 
     authentication failure |Mon, 21 May 2018 05:20:10:123|::ffff:10.49.42.138 |49152 |1234|dev |analyst |password |0|…
 
-  Split here and not by the table, because lines have 9 to 21 fields or more, and database and user name are what somebody
-  typed: time and host stand before them, so a `|` or a line break in a name moves neither. The user name ends where an
-  authentication method and a duration follow, and in a line that a line break cut short, with the line; the rest of
-  such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
+  Split here and not by the table, because lines have 9 to 21 fields or more, and database and user name are what
+  somebody typed: time and host stand before them, so a `|` or a line break in a name moves neither. The user name ends
+  where an authentication method and a duration follow, and in a line that a line break cut short, with the line; the
+  rest of such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
 -#}
 {%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
 {#- What follows the user name is counted from the authentication method, which a duration follows. -#}
 {%- macro after_user(number) -%}
-    RTRIM(SPLIT_PART(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}.*?[|]([^|]*[|]\s*\d+\s*(?:[|].*)?)$', 1), '|', {{ number }}))
+    RTRIM(
+        SPLIT_PART(
+            REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}.*?[|]([^|]*[|]\s*\d+\s*(?:[|].*)?)$', 1), '|', {{ number }}
+        )
+    )
 {%- endmacro -%}
 {%- set days = evaluation.scanned_days -%}
 {%- set cluster = evaluation.settings.cluster -%}

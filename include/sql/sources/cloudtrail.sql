@@ -2,6 +2,9 @@
   Who asked AWS for credentials to a cluster or a workgroup, and was refused or not: the sign-in by IAM, of which only
   what was granted can reach the connection log. Read through Athena from the table of setup/cloudtrail.sql.
 
+  A call that failed for another reason, as it was throttled for example, is neither: the caller may well have the
+  right. Errors that are not listed here count as refusals.
+
   The user is the database user that was asked for, else, as Redshift names them, the IAM user or role that asked; a
   refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. All other
   calls are there to show what the log covers.
@@ -22,6 +25,12 @@ SELECT
             THEN eventname
         {%- endif %}
         WHEN errorcode IS NULL THEN 'authenticated'
+        WHEN
+            REGEXP_LIKE(
+                errorcode,
+                'Throttl|TooManyRequests|LimitExceeded|Internal|Unavailable|NotFound|Unsupported|Validation'
+            )
+            THEN eventname
         ELSE 'authentication failure'
     END AS event,
     TRY(DATE_PARSE(eventtime, '%Y-%m-%dT%H:%i:%sZ')) AS occurred_at,

@@ -29,5 +29,5 @@ WHERE
         {%- endfor %}
     )
     {%- if cluster %}
-    AND warehouse_name = '{{ cluster }}'
+    AND RTRIM(warehouse_name) = '{{ cluster }}'
     {%- endif %}

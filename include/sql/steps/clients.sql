@@ -1,5 +1,5 @@
--- With what and from where the group failed in the interval: for each kind of thing the most frequent value, and how many
--- values there were.
+-- With what and from where the group failed in the interval: for each kind of thing the most frequent value, and how
+-- many values there were.
 {%- set keys = group() ~ (", login_host" if login_host not in group() else "") ~ ", " ~ clients | join(", ") %}
 clients AS (
     SELECT

@@ -1,4 +1,5 @@
--- Events of the scanned range, from start - 2W on: a count at start - W decides between new and ongoing, and looks back one W.
+-- Events of the scanned range, from start - 2W on: a count at start - W decides between new and ongoing, and looks back
+-- one W.
 {%- if not delivered %}
 -- Sign-ins after it come too, as this session's is one of them: it saves a scan of the log.
 {%- endif %}
@@ -18,5 +19,5 @@ events AS (
     {%- set kept = "event, occurred_at, " ~ ("session_id, " if not delivered else "") ~ clients | join(", ") %}
     FROM ({{ normalised(log(), kept) }}) AS normalised
     WHERE occurred_at >= {{ moment(evaluation.scan_start) }}
-        AND {% if delivered %}occurred_at < {{ end }}{% else %}(occurred_at < {{ end }} OR event = 'authenticated'){% endif %}
+        AND (occurred_at < {{ end }}{{ " OR event = 'authenticated'" if not delivered }})
 )

@@ -1,4 +1,5 @@
--- The failures of the suspects. Where distinct values are counted, replaced_at is the group's next failure with the same value.
+-- The failures of the suspects. Where distinct values are counted, replaced_at is the group's next failure with the
+-- same value.
 failures AS (
     SELECT
         {{ group("events.") }},

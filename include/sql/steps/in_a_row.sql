@@ -1,14 +1,10 @@
--- Lockout: Redshift counts a user's failures in a row, from any host. These are the ones after the user's last sign-in in
--- the scanned range, over all groups. Of a fleet, each warehouse locks its own users: the longest row comes first. Users that no suspect tried are left out where that costs no further read of the log.
+-- Lockout: Redshift locks a user after so many failures in a row, from any host. These are the failures since the
+-- user's last sign-in in the scanned range, over all groups. In a fleet each warehouse locks its own users, so there is
+-- a row for each. A live log is read no further for users that no suspect tried.
 in_a_row AS (
     SELECT
         events.login_name,
-        {%- if fleet %}
-        events.login_warehouse,
-        ROW_NUMBER() OVER (
-            PARTITION BY events.login_name ORDER BY COUNT(*) DESC, MIN(events.occurred_at), events.login_warehouse
-        ) AS place,
-        {%- endif %}
+        {{ "events.login_warehouse," if fleet }}
         COUNT(*) AS failures,
         MIN(events.occurred_at) AS since
     FROM events

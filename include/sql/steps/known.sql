@@ -1,5 +1,5 @@
--- Known or not: each group's sign-ins before the interval, as far back as the log shows (for a log in S3, in the scanned
--- days). They are counted by what the log holds first, as that is quick, and then by what it means.
+-- Known or not: each group's sign-ins before the interval, as far back as the log shows (for a log in S3, in the
+-- scanned days). They are counted by what the log holds first, as that is quick, and then by what it means.
 {%- if not delivered %} Sign-ins of all others are one group, NULL: it tells since when the log shows any. Where nobody
 -- reached a threshold, nothing is read.
 {%- endif %}

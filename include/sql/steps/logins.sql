@@ -1,7 +1,19 @@
--- Sign-ins after a breach point: of the interval, or of the window before the sign-in. The first of any user, and the first
--- as a user that the group had failed as, which is "got in": behind a shared address the two differ. The monitor's own are
--- left out: it fails while its password is being changed, and signs in again afterwards.
+-- Sign-ins after a breach point: of the interval, or of the window before the sign-in. The first of any user, and the
+-- first as a user that the group had failed as, which is "got in": behind a shared address the two differ. The
+-- monitor's own are left out: it fails while its password is being changed, and signs in again afterwards.
 {%- set by_time = "occurred_at, login_name" ~ (", login_warehouse" if fleet else "") %}
+{#- As which users each group has failed, at whatever warehouse. -#}
+{%- set failed_as -%}
+    {%- if lists_warehouses -%}
+    (
+        SELECT {{ group() }}, login_name, MIN(first_tried_at) AS first_tried_at
+        FROM attempts
+        GROUP BY {{ group() }}, login_name
+    )
+    {%- else -%}
+    attempts
+    {%- endif -%}
+{%- endset %}
 logins AS (
     SELECT
         {{ group() }},
@@ -31,7 +43,7 @@ logins AS (
                 CASE WHEN attempts.first_tried_at < events.occurred_at THEN 1 ELSE 0 END AS had_failed
             FROM events
             INNER JOIN reached ON {{ same_group("events", "reached") }}
-            LEFT JOIN attempts
+            LEFT JOIN {{ failed_as }} AS attempts
                 ON {{ same_group("events", "attempts") }} AND events.login_name = attempts.login_name
             {{ join_own }}
             WHERE events.event = 'authenticated'

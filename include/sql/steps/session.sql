@@ -1,7 +1,7 @@
--- Who this very session is, as the log writes it. Its sign-in is the newest of its process, as numbers of processes recur,
--- and comes after the interval, however long ago that was. Until the log shows it, the newest may be another
--- user's: then there is no row, and nobody is "own". The log puts IAM's prefix before the name, may put a group after it, and
--- cuts the whole at 50.
+-- Who this very session is, as the log writes it. Its sign-in is the newest of its process, as numbers of processes
+-- recur, and comes after the interval, however long ago that was. Until the log shows it, the newest may be another
+-- user's: then there is no row, and nobody is "own". The log puts IAM's prefix before the name, may put a group after
+-- it, and cuts the whole at 50.
 {%- set written = "SUBSTRING({} || CAST(CURRENT_USER AS VARCHAR(128)) || ':', 1, 50)" %}
 this_session AS (
     SELECT newest.user_name, newest.remote_host

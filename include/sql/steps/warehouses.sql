@@ -1,4 +1,4 @@
--- The five warehouses at which each group failed most in the interval, and how many there were.
+-- An alert names five warehouses, so the others are only counted.
 warehouses AS (
     SELECT
         {{ group() }},

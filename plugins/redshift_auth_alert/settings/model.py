@@ -85,7 +85,8 @@ class SingleSettings(BaseModel):
     namespace: values.TableNamespace | None = per_run(
         SOURCE,
         None,
-        "Namespace of these tables. Required for sys_connection_log_s3; source auto reads older intervals from it.",
+        "Namespace of these tables. Required for sys_connection_log_s3; with it and cluster, source auto reads older "
+        "intervals there.",
         validate_default=True,
     )
     expect_warehouses: values.WarehouseNames = monitor_only(

@@ -38,8 +38,11 @@ def reads_s3_through_athena(value: str | None, others: ValidationInfo) -> str | 
 
 
 def reads_the_tables_of_a_namespace(value: str | None, others: ValidationInfo) -> str | None:
-    """Check that ``namespace`` is set for the tables that Redshift publishes."""
-    if value is None and others.data.get("source") == FLEET_SOURCE:
+    """Check that ``namespace`` is set for the tables that Redshift publishes, and ``cluster`` where auto reads them."""
+    source, athena, cluster = (others.data.get(name) for name in ("source", "athena_conn_id", "cluster"))
+    if value and source == "auto" and athena and not cluster:
+        raise ValueError("it may hold many warehouses, and source auto watches one; name that one as cluster")
+    if value is None and source == FLEET_SOURCE:
         raise ValueError(
             f"source {FLEET_SOURCE} needs it; aws redshift describe-logging-status shows it as S3TableNamespace, for "
             "Serverless aws redshift-serverless get-namespace as s3TableNamespace"

@@ -1,4 +1,4 @@
-"""Few refused sign-ins, however many runs and monitors share a user: Redshift locks a user after five in a row.
+"""Few refused sign-ins, however many runs and monitors share a user: Redshift locks a user after some in a row.
 
 They take turns, and what all of them know of refusals lies in an Airflow Variable for each user of a warehouse.
 """
@@ -6,7 +6,6 @@ They take turns, and what all of them know of refusals lies in an Airflow Variab
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,9 @@ from airflow.sdk import Variable
 
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.tasks.remedies import is_refused
-from redshift_auth_alert.tasks.turn import turn
+from redshift_auth_alert.tasks.turn import turn, variable_key
 
-# So many refused sign-ins in a row are allowed within that time; the second limit ends below Redshift's own of five.
-LIMITS = ((3, timedelta(minutes=30)), (4, timedelta(days=1)))
+_SOON, _DAY = timedelta(minutes=30), timedelta(days=1)
 
 
 class SignInNotTriedError(Exception):
@@ -28,35 +26,42 @@ class SignInNotTriedError(Exception):
 
 
 @contextmanager
-def guarded_sign_in(user: str, warehouse: str) -> Iterator[None]:
+def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> Iterator[None]:
     """Sign in within the block: one at a time, and not where this user was refused too often.
 
-    ``warehouse`` is its host and port. Raises SignInNotTriedError, which says when it is tried again and how to have it
+    ``warehouse`` is its host and port. It locks a user after ``lockout_after`` failures in a row; where that is None,
+    never, and each sign-in is tried. Raises SignInNotTriedError, which says when it is tried again and how to have it
     tried at once.
     """
-    key = "redshift_auth_alert_sign_in_" + re.sub(r"[^A-Za-z0-9.-]", "_", f"{user}_at_{warehouse}")
+    if lockout_after is None:
+        yield
+        return
+    key = variable_key("sign_in", f"{user}_at_{warehouse}")
     with turn(f"{key}_turn"):
         refused = [datetime.fromisoformat(at) for at in json.loads(Variable.get(key, default=None) or "[]")]
-        _check(refused, key)
+        _check(refused, lockout_after, key)
         try:
             yield
         except Exception as error:
             if is_refused(error):
                 now = datetime.now(UTC)
-                kept = [at.isoformat() for at in (*refused, now) if at > now - LIMITS[-1][1]]
+                kept = [at.isoformat() for at in (*refused, now) if at > now - _DAY]
                 Variable.set(key, json.dumps(kept), description="Refused sign-ins; delete it to try again at once")
             raise
         if refused:
             Variable.delete(key)
 
 
-def _check(refused: list[datetime], key: str) -> None:
+def _check(refused: list[datetime], lockout_after: int, key: str) -> None:
+    # Of the tries in a row that do not lock the user, the last is left to a person who looks for the cause.
+    limits = ((3, _SOON), (max(1, lockout_after - 2), _DAY))
     now = datetime.now(UTC)
-    for most, within in LIMITS:
-        recent = [at for at in refused if at > now - within]
-        if len(recent) >= most:
-            raise SignInNotTriedError(
-                f"not tried, as it was refused {len(recent)} times since {format_utc(recent[0])} UTC, and Redshift "
-                f"locks a user after 5 times in a row: tried again after {format_utc(recent[-most] + within)} UTC, or "
-                f"at once if you delete the Airflow Variable {key}"
-            )
+    recent = [at for at in refused if at > now - _DAY]
+    until = max((recent[-most] + within for most, within in limits if len(recent) >= most), default=now)
+    if until > now:
+        times = "once" if len(recent) == 1 else f"{len(recent)} times"
+        raise SignInNotTriedError(
+            f"not tried, as it was refused {times} since {format_utc(recent[0])} UTC, and Redshift locks a user after "
+            f"{lockout_after} times in a row (lockout_after): tried again after {format_utc(until)} UTC, or at once if "
+            f"you delete the Airflow Variable {key}"
+        )

@@ -12,7 +12,7 @@ from airflow.providers.amazon.aws.operators.sns import SnsPublishOperator
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 from redshift_auth_alert.settings.errors import AlertError
-from redshift_auth_alert.tasks.remedies import check_connection_type, explained_errors
+from redshift_auth_alert.tasks.remedies import check_connection_type, check_scanned, explained_errors
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
@@ -124,12 +124,8 @@ class RedshiftSQLOperator(SQLExecuteQueryOperator):
         queries = ", ".join(self._queries)
         log.info("Athena scanned %s bytes (query %s)", f"{scanned:,}", queries)
         context["ti"].xcom_push(key="scanned_bytes", value=scanned)
-        if self.max_scanned_gb and scanned > float(self.max_scanned_gb) * 1e9:
-            raise AirflowFailException(
-                f"Athena scanned {scanned / 1e9:,.1f} GB for this run, more than max_scanned_gb allows "
-                f"({self.max_scanned_gb}; query {queries}): ask for a shorter interval, or raise max_scanned_gb. "
-                "A limit of the Athena workgroup cancels such a query, and caps what it costs"
-            )
+        if self.max_scanned_gb:
+            check_scanned(scanned, float(self.max_scanned_gb), queries)
 
 
 class Report(NamedTuple):

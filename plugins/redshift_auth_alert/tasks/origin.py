@@ -1,4 +1,7 @@
-"""Where a message comes from: the warehouse's name, and the run's page in Airflow. Both are for a running task."""
+"""Where a message comes from: the warehouse's name, and the run's page in Airflow.
+
+Both read Airflow's configuration, so call them in a task.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ waits for each manual run, so those are always reported and leave no record.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,11 +18,10 @@ from airflow.sdk import Variable
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import Interval, format_utc
-from redshift_auth_alert.tasks.turn import turn
+from redshift_auth_alert.tasks.turn import turn, variable_key
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 AGAIN_AFTER = timedelta(hours=1)
-_LONGEST_KEY = 245  # so that a turn's, which has five characters more, is not longer than Airflow's 250
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,7 @@ def load_record(run: Evaluation) -> Record | None:
     """Return the record of runs such as ``run``; None for those that leave none: manual ones, and skipped intervals."""
     if run.run_type not in ("scheduled", "backfill") or run.skipped:
         return None
-    key = f"redshift_auth_alert_failed_{run.monitor}_{run.run_type}"
-    if len(key) > _LONGEST_KEY:
-        key = f"redshift_auth_alert_failed_{hashlib.sha256(key.encode()).hexdigest()}"
-    return _load(key)
+    return _load(variable_key("failed", f"{run.monitor}_{run.run_type}"))
 
 
 @contextmanager

@@ -60,6 +60,12 @@ _WAREHOUSE = (
         "the log holds a name that the warehouse cannot process as text, so the interval is not evaluated: on a "
         "provisioned cluster with audit logging to S3, trigger a run of it with source: audit_log_s3",
     ),
+    # After the names, as Redshift gives its internal errors, such as 8001 for text that is not ASCII, one SQLSTATE.
+    Remedy(
+        "^(08|40|58|XX)",
+        "the warehouse could not complete the statement: it lost a connection, rolled back or failed within",
+        retry=True,
+    ),
     Remedy(".", "the warehouse refused the statement"),
 )
 # psycopg gives a refused sign-in no SQLSTATE, only the server's words.
@@ -136,6 +142,16 @@ def check_connection_type(conn_id: str, valid: str) -> None:
         )
 
 
+def check_scanned(scanned: int, most_gb: float, queries: str) -> None:
+    """Raise AirflowFailException where Athena scanned more bytes than ``max_scanned_gb`` allows a run."""
+    if scanned > most_gb * 1e9:
+        raise AirflowFailException(
+            f"Athena scanned {scanned / 1e9:,.1f} GB, more than max_scanned_gb allows ({most_gb:g}; query {queries}): "
+            "ask for a shorter interval, name the cluster, or raise max_scanned_gb. A limit of the Athena workgroup "
+            "cancels such a query, and caps what it costs"
+        )
+
+
 @contextmanager
 def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None]:
     """Raise an error of the connection ``conn_id`` as AirflowFailException or AirflowException that says what to fix.
@@ -163,7 +179,16 @@ def explained_errors(conn_id: str, queries: Sequence[str] = ()) -> Iterator[None
 
 def is_refused(error: Exception) -> bool:
     """Whether the warehouse refused the sign-in: each further try may lock the user."""
-    return _sqlstate(error).startswith("28")
+    return sqlstate_of(error).startswith("28")
+
+
+def sqlstate_of(error: Exception) -> str:
+    """Return the SQLSTATE of a driver's error, or ''. psycopg has an attribute for it, redshift_connector a dict."""
+    details = error.args[0] if error.args else None
+    if isinstance(details, dict):
+        return str(details.get("C", ""))
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return state or next((state for words, state in _WORDS.items() if re.search(words, str(error))), "")
 
 
 def _remedy(error: Exception) -> Remedy:
@@ -175,22 +200,13 @@ def _remedy(error: Exception) -> Remedy:
     if isinstance(error, UnicodeDecodeError):
         modules = {frame.f_globals.get("__name__", "").split(".")[0] for frame, _ in walk_tb(error.__traceback__)}
         return _GARBLED if "redshift_connector" in modules else _UNREADABLE
-    state = _sqlstate(error)
+    state = sqlstate_of(error)
     unreachable = driver in ("redshift_connector", "psycopg", "psycopg2") or isinstance(error, OSError)
     return (state and _find(_WAREHOUSE, f"{state} {error}")) or (_UNREACHABLE if unreachable else _FAILED)
 
 
 def _find(remedies: Sequence[Remedy], text: str) -> Remedy | None:
     return next((remedy for remedy in remedies if re.search(remedy.sign, text)), None)
-
-
-def _sqlstate(error: Exception) -> str:
-    """SQLSTATE of a driver's error, '' where it has none: psycopg has an attribute, redshift_connector a dict."""
-    details = error.args[0] if error.args else None
-    if isinstance(details, dict):
-        return str(details.get("C", ""))
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state or next((state for words, state in _WORDS.items() if re.search(words, str(error))), "")
 
 
 def _brief(error: Exception) -> str:

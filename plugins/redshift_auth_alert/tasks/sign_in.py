@@ -34,7 +34,8 @@ _UNREACHABLE = Remedy("", "AWS could not be reached", retry=True)
 CONNECT_SECONDS = 10
 # Below the task's limit of 10 minutes, so that the server ends what the task would leave behind.
 STATEMENT_SECONDS = 540
-# The driver's own sign-in would heed these. It is not used, and to leave them out would sign in with fewer rights.
+# The driver's own IAM sign-in reads these; the provider's, used here, does not. Ignoring them would sign in with fewer
+# rights than the connection asks for.
 _NOT_TAKEN = ("db_groups", "auto_create", "group_federation", "credentials_provider")
 
 
@@ -97,7 +98,7 @@ class SignInHook(RedshiftSQLHook):
     def get_conn(self) -> Any:
         """Return a connection of the driver. Try once: each refused sign-in counts as one from the worker's address."""
         extra = {"timeout": CONNECT_SECONDS} | self.conn.extra_dejson
-        with self._guard(str(self.conn.login), f"{self.conn.host}:{self.conn.port}"):
+        with self._guard(str(self.conn.login), f"{self.conn.host}:{self.conn.port or 5439}"):
             self._opened = redshift_connector.connect(**self._get_conn_params(), **extra)
         types = self._opened.redshift_types
         types.update({oid: (form, _read_text) for oid, (form, read) in types.items() if read is text_recv})
@@ -127,7 +128,7 @@ class StoppablePostgresHook(PostgresHook):
 
     def get_conn(self) -> Any:
         """Return a connection of the driver."""
-        with self._guard(str(self.connection.login), f"{self.connection.host}:{self.connection.port}"):
+        with self._guard(str(self.connection.login), f"{self.connection.host}:{self.connection.port or 5432}"):
             return super().get_conn()
 
     def stop_queries(self) -> None:

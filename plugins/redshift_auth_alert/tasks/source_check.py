@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import redshift_connector
 from airflow.exceptions import AirflowException
 
 from redshift_auth_alert.detection.evaluation import Evaluation
@@ -19,8 +20,8 @@ from redshift_auth_alert.message.setup import Check, Outcome
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.fleet_check import check_warehouses
 from redshift_auth_alert.tasks.operators import fetch_table
-from redshift_auth_alert.tasks.remedies import check_connection_type, explained_errors
-from redshift_auth_alert.tasks.versions import AirflowFailException, BaseHook
+from redshift_auth_alert.tasks.remedies import check_connection_type, check_scanned, explained_errors, sqlstate_of
+from redshift_auth_alert.tasks.versions import BaseHook
 
 # The package counts the first, and finds out by the second who got in.
 KNOWN_EVENTS = (
@@ -78,8 +79,9 @@ class SourceCheck:
         return live | lockout | of_all
 
     def _close(self) -> None:
-        with contextlib.suppress(Exception):  # it is closed already
-            self._session.close()
+        if self._session:
+            with contextlib.suppress(redshift_connector.Error):  # it is closed already
+                self._session.close()
 
     def _look(self, look: Callable[[], Found]) -> Found:
         try:
@@ -131,7 +133,9 @@ class SourceCheck:
         ours = self._run.settings.lockout_after
         try:
             (row,) = self._query("SHOW max_failed_login_attempts")
-        except Exception as error:  # noqa: BLE001 -- whatever the reason, the user may not see it
+        except Exception as error:
+            if not sqlstate_of(error).startswith("42"):  # no right to see it, or no such setting
+                raise
             return "not checked", (
                 f"the monitor's user may not see the limit ({type(error).__name__}): as a superuser, compare "
                 f"SHOW max_failed_login_attempts with lockout_after ({ours})"
@@ -223,11 +227,7 @@ class SourceCheck:
             cursor.execute(sql)
             table = fetch_table(cursor)
             self._scanned = scanned = getattr(cursor, "data_scanned_in_bytes", None) or 0
-        if scanned > self._run.settings.max_scanned_gb * 1e9:
-            raise AirflowFailException(
-                f"Athena scanned {scanned / 1e9:,.1f} GB, more than max_scanned_gb allows "
-                f"({self._run.settings.max_scanned_gb}): such a run fails. Raise it, or name the cluster"
-            )
+        check_scanned(scanned, self._run.settings.max_scanned_gb, cursor.query_id if scanned else "")
         return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
     def _time(self, column: str) -> datetime | None:

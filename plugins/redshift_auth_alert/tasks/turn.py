@@ -2,13 +2,16 @@
 
 A turn is an Airflow Variable. Airflow cannot change one atomically, so tasks take turns as in Fischer's algorithm:
 write who is next, wait until whoever wrote at the same time must have written too, and go on if one's own name is still
-there.
+there. Whoever was slower to write than the others wait may have written over the name of a task that holds the turn,
+and waits until that one must be done.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,30 +20,43 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Variable
 
-_WRITTEN = 1.0  # seconds after which a write is seen by all
-_HELD = timedelta(seconds=60)  # whoever holds a turn for longer was killed
+_WRITTEN = 1.0  # seconds from looking for a turn until one's name is written
+_HELD = 20.0  # seconds for which a turn is held
+# Whoever is named for longer was killed: time for a slow write, for the wait after it, and for the turn.
+_KEPT = timedelta(seconds=60)
+_LONGEST_KEY = 245  # so that a turn's, which has five characters more, is not longer than Airflow's 250
+
+
+def variable_key(what: str, owner: str) -> str:
+    """Return the key of the Variable that holds ``what`` of ``owner``, however long the owner's name is."""
+    prefix = f"redshift_auth_alert_{what}_"
+    key = prefix + re.sub(r"[^A-Za-z0-9_.-]", "_", owner)
+    return key if len(key) <= _LONGEST_KEY else prefix + hashlib.sha256(key.encode()).hexdigest()
 
 
 @contextmanager
 def turn(name: str) -> Iterator[None]:
-    """Wait for the turn ``name``, and hold it for the block, which must end within a minute."""
+    """Wait for the turn ``name``, and hold it for the block, which must end within 20 seconds."""
     me = uuid.uuid4().hex
     while True:
+        begin = time.monotonic()
         if _holder(name) is None:
             record = {"turn": me, "since": datetime.now(UTC).isoformat()}
             Variable.set(name, json.dumps(record), description="A task's turn; gone within a minute")
-            time.sleep(_WRITTEN)
-            if _holder(name) == me:
+            took = time.monotonic() - begin
+            time.sleep(_WRITTEN if took < _WRITTEN else _HELD)
+            if took < _HELD and _holder(name) == me:
                 break
         time.sleep(random.uniform(0.5, 2.5) * _WRITTEN)  # noqa: S311 -- no secret
     try:
         yield
     finally:
-        Variable.delete(name)
+        if _holder(name) == me:  # else another task holds the turn by now
+            Variable.delete(name)
 
 
 def _holder(name: str) -> str | None:
     record = json.loads(Variable.get(name, default=None) or "null")
-    if record is None or datetime.fromisoformat(record["since"]) < datetime.now(UTC) - _HELD:
+    if record is None or datetime.fromisoformat(record["since"]) < datetime.now(UTC) - _KEPT:
         return None
     return str(record["turn"])
