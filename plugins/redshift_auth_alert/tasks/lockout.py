@@ -29,13 +29,9 @@ class SignInNotTriedError(Exception):
 def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> Iterator[None]:
     """Sign in within the block: one at a time, and not where this user was refused too often.
 
-    ``warehouse`` is its host and port. It locks a user after ``lockout_after`` failures in a row; where that is None,
-    never, and each sign-in is tried. Raises SignInNotTriedError, which says when it is tried again and how to have it
-    tried at once.
+    ``warehouse`` is its host and port. It locks a user after ``lockout_after`` failures in a row, or never where that is
+    None. Raises SignInNotTriedError, which says when it is tried again and how to have it tried at once.
     """
-    if lockout_after is None:
-        yield
-        return
     key = variable_key("sign_in", f"{user}_at_{warehouse}")
     with turn(f"{key}_turn"):
         refused = [datetime.fromisoformat(at) for at in json.loads(Variable.get(key, default=None) or "[]")]
@@ -52,16 +48,17 @@ def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> 
             Variable.delete(key)
 
 
-def _check(refused: list[datetime], lockout_after: int, key: str) -> None:
-    # Of the tries in a row that do not lock the user, the last is left to a person who looks for the cause.
-    limits = ((3, _SOON), (max(1, lockout_after - 2), _DAY))
+def _check(refused: list[datetime], lockout_after: int | None, key: str) -> None:
+    limits, locks = [(3, _SOON)], ""
+    if lockout_after:  # of the tries in a row that do not lock the user, the last is left to who looks for the cause
+        limits.append((max(1, lockout_after - 2), _DAY))
+        locks = f", and Redshift locks a user after {lockout_after} times in a row (lockout_after)"
     now = datetime.now(UTC)
     recent = [at for at in refused if at > now - _DAY]
     until = max((recent[-most] + within for most, within in limits if len(recent) >= most), default=now)
     if until > now:
         times = "once" if len(recent) == 1 else f"{len(recent)} times"
         raise SignInNotTriedError(
-            f"not tried, as it was refused {times} since {format_utc(recent[0])} UTC, and Redshift locks a user after "
-            f"{lockout_after} times in a row (lockout_after): tried again after {format_utc(until)} UTC, or at once if "
-            f"you delete the Airflow Variable {key}"
+            f"not tried, as it was refused {times} since {format_utc(recent[0])} UTC{locks}: tried again after "
+            f"{format_utc(until)} UTC, or at once if you delete the Airflow Variable {key}"
         )
