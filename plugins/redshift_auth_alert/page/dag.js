@@ -3,20 +3,20 @@ import { dagPath, found, get, NO_MONITOR, Problem } from "./api.js";
 import { count, el, group, table, utc } from "./show.js";
 
 const HOUR = 3_600_000, MOST_RUNS = 1_500, AT_ONCE = 4;
-const KINDS = { breach: ["▲", "breach"], failed: ["✕", "failed"], unseen: ["◇", "unseen"], partial: ["◐", "partly seen"],
-  quiet: ["", "evaluated, the darker the more failures"], running: ["…", "not finished"], check: ["·", "checked the set-up"],
-  gone: ["?", "its data is gone"], gap: ["┄", "no run"] };
+const KINDS = { breach: ["▲", "breach"], failed: ["✕", "the run failed"], unseen: ["◇", "unseen in the log"],
+  partial: ["◐", "partly seen"], quiet: ["", "evaluated, the darker the more failures"], running: ["…", "not finished"],
+  check: ["·", "checked the set-up"], gone: ["?", "its data is gone"], gap: ["┄", "no run"] };
 
 export async function showDag(page, { dag_id: dag, days = "7" }, say) {
   const [monitor, task] = await Promise.all([get(dagPath(dag)), get(`${dagPath(dag)}/tasks/check_threshold`)]);
   if (!monitor) throw new Problem("Airflow has no such DAG, or it does not let you see it.");
   if (!task) throw new Problem(NO_MONITOR);
-  const choice = (word, number) =>
-    el("a", { href: `?dag_id=${encodeURIComponent(dag)}&days=${number}`, "aria-current": number === days }, word);
-  const legend = Object.entries(KINDS).map(([kind, [sign, word]]) => [el("i", { class: `cell ${kind}` }, sign), ` ${word} `]);
+  const choice = (word, of) => el("a", { href: `?dag_id=${encodeURIComponent(dag)}&days=${of}`, "aria-current": of === days }, word);
+  const legend = [["breach", ["!", "got in"]], ...Object.entries(KINDS)].map(([kind, [sign, word]]) =>
+    [el("i", { class: `cell ${kind}` }, sign), ` ${word} `]);
   const strip = el("section"), runs = [], since = new Date(Date.now() - days * 24 * HOUR).toISOString();
   page.append(el("h1", {}, "Sign-ins"), el("p", {}, "The last ", choice("week", "7"), " or ", choice("month", "31")),
-    el("p", { class: "note" }, legend), strip);
+    el("p", { class: "note" }, legend, "Each square is an interval, the earliest of a day on the left. Point at it for its times."), strip);
   let all = MOST_RUNS, read = 0;
   while (runs.length < Math.min(all, MOST_RUNS)) {
     const more = await get(`${dagPath(dag)}/dagRuns?limit=100&offset=${runs.length}&order_by=-run_after&run_after_gte=${since}`);

@@ -4,7 +4,8 @@ import { chart, count, el, group, name, printable, time } from "./show.js";
 
 const TASKS = ["query_auth_failures", "check_threshold", "publish_alert", "require_coverage"], AT_ONCE = 50;
 const UNITS = { remote_host: "remote host", user_name: "user", database_name: "database", warehouse: "warehouse" };
-const STRIP = "Strip above the bars: pale over the window that first reached the threshold, dark until the last one that did.";
+const STRIP = "Strip above the bars: pale over the window that first reached the threshold, dark until the last one that did. " +
+  "Ongoing: also at the threshold within the window before this interval.";
 
 export async function showRun(page, { dag_id: dag, run_id: id }, say) {
   const [run, tasks] = await Promise.all([get(runPath(dag, id)), get(`${runPath(dag, id)}/taskInstances?limit=100`)]);

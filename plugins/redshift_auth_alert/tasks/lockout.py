@@ -29,8 +29,8 @@ class SignInNotTriedError(Exception):
 def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> Iterator[None]:
     """Sign in within the block: one at a time, and not where this user was refused too often.
 
-    ``warehouse`` is its host and port. It locks a user after ``lockout_after`` failures in a row, or never where that is
-    None. Raises SignInNotTriedError, which says when it is tried again and how to have it tried at once.
+    ``warehouse`` is its host and port. It locks a user after ``lockout_after`` failures in a row, or never where that
+    is None. Raises SignInNotTriedError, which says when it is tried again and how to have it tried at once.
     """
     key = variable_key("sign_in", f"{user}_at_{warehouse}")
     with turn(f"{key}_turn"):
