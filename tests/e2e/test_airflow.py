@@ -91,7 +91,7 @@ class World:
 def said(mail: Mail) -> tuple[str, str, list[str]]:
     """Kind of the message, its interval, and the groups that it names."""
     kind = re.match(r"\[(\w+)\]", mail.subject)
-    interval = re.search(r"^Interval +(.*?)(?: UTC)?$", mail.body, flags=re.MULTILINE)
+    interval = re.search(r"^Interval +(.*?)(?: UTC.*)?$", mail.body, flags=re.MULTILINE)
     assert kind
     assert interval
     return kind[1], interval[1], re.findall(r"^(\S+) \[\d+ times\]", mail.body, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A schedule is paused, or runs beside runs by hand: what one run knows of another."""
+"""A schedule is paused, changes, or runs beside runs by hand: what one run knows of another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def begin(world: World) -> dict[str, Future[Any]]:
     paused = world.monitor("paused", schedule="* * * * *", start_date=started)
     # No reminder is due within the week.
     minute = world.monitor("minute", schedule="* * * * *", start_date=started, remind_every_minutes=10_080)
-    return {"paused": world.background(pause, world, paused), "minute": world.background(go_on, world, minute)}
+    changed = world.monitor("changed", schedule="* * * * *", start_date=started)
+    return {
+        "paused": world.background(pause, world, paused),
+        "minute": world.background(go_on, world, minute),
+        "changed": world.background(make_coarser, world, changed, started),
+    }
 
 
 def pause(world: World, dag_id: str) -> tuple[Any, Any]:
@@ -48,6 +53,28 @@ def test_each_breach_of_the_intervals_missed_while_the_dag_was_paused_is_reporte
     assert len(expected) > 2
     assert set(found) == expected
     assert twice(found) == []
+
+
+def make_coarser(world: World, dag_id: str, started: str) -> tuple[datetime, list[tuple[datetime, datetime]]]:
+    """Change the schedule to every four minutes where none of its ticks is; return that moment, and the intervals."""
+    changed = this_minute() + MINUTE
+    while changed.minute % 4 != 2:
+        changed += MINUTE
+    world.wait_for_interval(dag_id, changed)
+    world.monitor("changed", schedule="*/4 * * * *", start_date=started)
+    world.wait_for_interval(dag_id, changed + 6 * MINUTE)
+    world.airflow.pause(dag_id)
+    runs = world.airflow.runs(dag_id)
+    ends = [tuple(datetime.fromisoformat(run[f"data_interval_{end}"]) for end in ("start", "end")) for run in runs]
+    return changed, sorted((start, end) for start, end in ends)
+
+
+def test_a_schedule_that_becomes_coarser_loses_no_moment_and_runs_none_twice(
+    world: World, begun: dict[str, Future[Any]]
+) -> None:
+    changed, intervals = begun["changed"].result()
+    assert (changed + 2 * MINUTE, changed + 6 * MINUTE) in intervals
+    assert [start for start, _ in intervals[1:]] == [end for _, end in intervals[:-1]]
 
 
 def fail(world: World, times: int) -> datetime:
