@@ -122,7 +122,7 @@ def test_an_airflow_without_tabs_gets_neither(monkeypatch: pytest.MonkeyPatch) -
     assert (plugin.fastapi_apps, hasattr(plugin, "external_views")) == ([], False)
 
 
-@pytest.mark.parametrize(("value", "shown"), [("True", True), ("False", False)])
+@pytest.mark.parametrize(("value", "shown"), [("True", True), ("False", False), ("off", False)])
 def test_an_environment_can_do_without_the_page(monkeypatch: pytest.MonkeyPatch, value: str, *, shown: bool) -> None:
     monkeypatch.setenv("AIRFLOW__REDSHIFT_AUTH_ALERT__PAGE", value)
     assert shows_page(AirflowPlugin) is shown

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
 FILES = Path(__file__).resolve().parents[1] / "page"
 PREFIX = "/redshift-auth-alert"
 RUN_TAB, DAG_TAB = "sign-ins", "sign-in-intervals"  # Airflow takes each once
@@ -64,7 +66,13 @@ EXTERNAL_VIEWS = [
 def shows_page(plugin: type) -> bool:
     """Return whether the page is to be shown by the Airflow that this class of plugins comes from."""
     from airflow.configuration import conf  # makes a folder at its import, and the sandbox reads the names above
+    from airflow.exceptions import AirflowConfigException
 
     from redshift_auth_alert.tasks.versions import has_tabs  # as above
 
-    return has_tabs(plugin) and conf.getboolean("redshift_auth_alert", "page", fallback=True)
+    try:
+        wanted = conf.getboolean("redshift_auth_alert", "page", fallback=True)
+    except AirflowConfigException as error:  # the same plugin registers the timetable, without which no DAG loads
+        log.warning("The page is not shown. Set redshift_auth_alert.page to True or False: %s", error)
+        wanted = False
+    return has_tabs(plugin) and wanted
