@@ -30,9 +30,9 @@ class SlowVariables(Variables):
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WRITTEN", 0.1)
-    monkeypatch.setattr(module, "_HELD", 0.8)
-    monkeypatch.setattr(module, "_KEPT", timedelta(seconds=2.4))
+    monkeypatch.setattr(module, "_WRITTEN", 0.3)
+    monkeypatch.setattr(module, "_HELD", 2.4)
+    monkeypatch.setattr(module, "_KEPT", timedelta(seconds=7.2))
 
 
 def order_with_a_slow_task(variables: SlowVariables) -> list[str]:
@@ -48,7 +48,7 @@ def order_with_a_slow_task(variables: SlowVariables) -> list[str]:
     slow = threading.Thread(target=go_on, args=["slow", 0], name="slow")
     slow.start()
     variables.asked.wait()
-    go_on("quick", 0.6)
+    go_on("quick", 1.8)
     slow.join()
     return order
 
@@ -59,14 +59,14 @@ ONE_AT_A_TIME = ["quick begins", "quick ends", "slow begins", "slow ends"]
 def test_a_task_that_writes_slowly_does_not_go_on_beside_the_one_that_it_wrote_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    variables = SlowVariables(0.5)
+    variables = SlowVariables(1.5)
     monkeypatch.setattr(module, "Variable", variables)
     assert order_with_a_slow_task(variables) == ONE_AT_A_TIME
     assert (variables.writes, variables) == (2, {})
 
 
 def test_a_task_that_writes_more_slowly_than_a_turn_is_held_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = SlowVariables(0.9)
+    variables = SlowVariables(2.7)
     monkeypatch.setattr(module, "Variable", variables)
     assert order_with_a_slow_task(variables) == ONE_AT_A_TIME
     assert variables.writes == 3

@@ -63,7 +63,7 @@ _WAREHOUSE = (
     # After the names, as Redshift gives its internal errors, such as 8001 for text that is not ASCII, one SQLSTATE.
     Remedy(
         "^(08|40|58|XX)",
-        "the warehouse could not complete the statement: it lost a connection, rolled back or failed within",
+        "the warehouse could not complete the statement: it lost a connection, rolled back or had an internal error",
         retry=True,
     ),
     Remedy(".", "the warehouse refused the statement"),
