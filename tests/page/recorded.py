@@ -74,7 +74,7 @@ class Recorded:
         self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
         self.at_once = self.most_at_once = 0
-        self.seconds = 0.005  # that an answer takes
+        self.held = ""  # what a path holds that is not answered yet
         self.url = ""
 
     def address(self, run_id: str | None = RUN, theme: str = "light") -> str:
@@ -87,7 +87,9 @@ class Recorded:
         answer = self.answers.get(path, 404)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(0.005)
+        while self.held and self.held in path:
+            await asyncio.sleep(0.02)
         self.at_once -= 1
         if path.endswith("/dagRuns") and isinstance(answer, list):
             offset, limit = int(request.query_params["offset"]), int(request.query_params["limit"])

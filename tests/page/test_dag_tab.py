@@ -232,9 +232,10 @@ def run_of(path: str) -> int:
 
 
 def test_it_says_how_far_it_is(open_tab: Open, airflow: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airflow, "seconds", 0.1)
+    monkeypatch.setattr(airflow, "held", "scheduled__129+")
     frame = open_tab(recorded(*[QUIET] * 130), None)
     expect(frame.locator("#status")).to_have_text("Read 100 of 130 runs.")
+    airflow.held = ""
     text_at_the_end(frame)
 
 
