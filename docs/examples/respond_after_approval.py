@@ -166,9 +166,15 @@ with DAG("respond_after_approval", schedule=[BREACHES], max_active_runs=64, defa
     @task_group
     def ask(subject: str, body: str, action: dict[str, str]) -> None:
         """Ask one question, and respond once it is approved."""
-        no, wait = ApprovalOperator.REJECT, TIME_TO_ANSWER
+        # Airflow 3.3.1 may lose an answer that comes within 5 seconds. The retry asks again.
         approve = ApprovalOperator(
-            task_id="approve", subject=subject, body=body, defaults=no, response_timeout=wait, assigned_users=APPROVERS
+            task_id="approve",
+            subject=subject,
+            body=body,
+            defaults=ApprovalOperator.REJECT,
+            response_timeout=TIME_TO_ANSWER,
+            assigned_users=APPROVERS,
+            retry_delay=timedelta(seconds=10),
         )
         respond(action, approve.output)
 
