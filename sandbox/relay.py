@@ -15,10 +15,19 @@ def serving(
 ) -> Iterator[int]:
     """Have ``connection`` handle each connection until the end of the block; yields the port to connect to."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+    running: set[asyncio.Task[None] | None] = set()  # asyncio forgets a task whose client has hung up
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        running.add(task)
+        try:
+            await connection(reader, writer)
+        finally:
+            running.discard(task)
 
     async def run() -> None:
         stopped = asyncio.Event()
-        server = await asyncio.start_server(connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
         started.set_result((asyncio.get_running_loop(), stopped, server.sockets[0].getsockname()[1]))
         await stopped.wait()
         server.close()
@@ -34,9 +43,10 @@ def serving(
 
 
 async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass on what one side says until it hangs up."""
+    """Pass on what one side says, and that it hung up, in whatever way."""
     with contextlib.suppress(ConnectionError):
         while data := await source.read(65_536):
             sink.write(data)
             await sink.drain()
+    with contextlib.suppress(OSError):
         sink.write_eof()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
+import struct
 import sys
 import threading
 import time
@@ -100,6 +102,21 @@ def test_a_proxy_passes_on_a_part_of_the_answers_and_no_more(echo: int, behaviou
             with contextlib.nullcontext() if ends else pytest.raises(TimeoutError):
                 assert client.recv(10) == b""
     assert proxy.answered == 4
+
+
+def test_a_server_that_is_busy_learns_that_its_client_was_killed(caplog: pytest.LogCaptureFixture) -> None:
+    reset = struct.pack("ii", 1, 0)  # closed as the system closes what a killed process had open
+    with socket.create_server(("127.0.0.1", 0)) as listener, running_proxy(listener.getsockname()[1]) as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            client.sendall(b"question")
+            server, _ = listener.accept()
+            assert server.recv(8) == b"question"
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        with server:
+            server.settimeout(5)
+            assert server.recv(8) == b""
+            gc.collect()
+    assert not caplog.records
 
 
 def test_a_warehouse_that_was_stopped_goes_on_with_the_same_log_and_port() -> None:
