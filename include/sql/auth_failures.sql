@@ -55,11 +55,10 @@
 {%- set parts = range(1, edges | length) -%}
 {%- set window_before = moment(evaluation.interval.start - evaluation.window) -%}
 {%- set delivered = evaluation.source.delivered -%}
-{#- What a failure came with, where the log says so. -#}
-{%- set clients = ("client_method", "client_driver", "client_application", "client_system", "client_tls") -%}
+{%- set clients = evaluation.CLIENTS -%}
 {%- set minutes = "INTERVAL '{}' MINUTE" if delivered else "INTERVAL '{} minutes'" -%}
 {%- set window = minutes.format(evaluation.settings.window_minutes) -%}
-{%- set lowest_threshold = evaluation.thresholds | min -%}
+{%- set lowest_threshold = evaluation.thresholds[0] -%}
 {#- Own events are the monitor's: of the user and from the host that this session signed in as and from. -#}
 {%- set own = "CASE WHEN this_session.user_name IS NULL THEN 0 ELSE 1 END" if not delivered else "0" -%}
 {%- set join_own -%}
@@ -139,7 +138,7 @@ SELECT
     {%- endif %}
     CAST(COALESCE(tried.users_tried, 0) AS INTEGER) AS users_tried,
     CAST(COALESCE(tried.own_failures, 0) AS INTEGER) AS own_failures,
-    {%- for place in range(1, 6) %}
+    {%- for place in evaluation.LISTED %}
     tried.user_{{ place }},
     CAST(tried.user_{{ place }}_failures AS INTEGER) AS user_{{ place }}_failures,
     CAST(tried.user_{{ place }}_in_a_row AS INTEGER) AS user_{{ place }}_in_a_row,
@@ -155,7 +154,7 @@ SELECT
     {%- endfor %}
     {%- if lists_warehouses %},
     CAST(COALESCE(warehouses.warehouses, 0) AS INTEGER) AS warehouses
-    {%- for place in range(1, 6) %},
+    {%- for place in evaluation.LISTED %},
     warehouses.warehouse_{{ place }},
     CAST(warehouses.warehouse_{{ place }}_failures AS INTEGER) AS warehouse_{{ place }}_failures
     {%- endfor %}

@@ -286,7 +286,7 @@ def test_of_thousands_of_warehouses_a_hundred_are_named_and_all_are_counted(logs
     assert found.fleet
     assert (found.fleet.unseen, found.fleet.partial, len(found.fleet.gaps)) == (2_998, 1, GAPS_KEPT)
     assert "2,998 of 3,000 warehouses were not evaluated: dwh-2 shows no event" in found.reason
-    assert ", and 2,990 more; 1 of 3,000 warehouses was seen in part; " in found.reason
+    assert " and 2,990 more; 1 of 3,000 warehouses was seen in part; " in found.reason
 
 
 def test_what_the_warehouses_showed_does_not_go_through_xcom_where_all_was_seen(logs: Logs) -> None:

@@ -95,7 +95,7 @@ def test_the_totals_are_in_the_log(check: Any, caplog: pytest.LogCaptureFixture)
     caplog.set_level("INFO")
     check(ATTACK + failures(*range(15)) + HEARTBEAT, ignore=[GATEWAY])
     assert (
-        "1 groups reported; of all groups 1 new, 0 ongoing, 0 critical, 0 admin, 0 over, 0 held back, 1 ignored"
+        "1 group reported; of all groups 1 new, 0 ongoing, 0 critical, 0 admin, 0 over, 0 held back, 1 ignored"
         in caplog.text
     )
 

@@ -15,8 +15,9 @@ this_session AS (
     ) AS newest
     WHERE newest.place = 1
         AND (
-            {%- for prefix in ("''", "'IAM:'", "'IAMA:'", "'IAMR:'") %}
-            SUBSTRING(newest.user_name || ':', 1, LENGTH({{ written.format(prefix) }})) = {{ written.format(prefix) }}
+            {%- for prefix in ("",) + evaluation.FEDERATED %}
+            {%- set name = written.format("'" ~ prefix ~ "'") %}
+            SUBSTRING(newest.user_name || ':', 1, LENGTH({{ name }})) = {{ name }}
             {{- " OR" if not loop.last }}
             {%- endfor %}
         )

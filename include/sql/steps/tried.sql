@@ -33,7 +33,7 @@ tried AS (
         {{ group() }},
         COUNT(*) AS users_tried,
         SUM(own_failures) AS own_failures,
-        {%- for place in range(1, 6) %}
+        {%- for place in evaluation.LISTED %}
         MAX(CASE WHEN place = {{ place }} THEN login_name END) AS user_{{ place }},
         MAX(CASE WHEN place = {{ place }} THEN failures END) AS user_{{ place }}_failures,
         MAX(CASE WHEN place = {{ place }} THEN in_a_row END) AS user_{{ place }}_in_a_row,

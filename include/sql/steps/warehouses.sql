@@ -3,7 +3,7 @@ warehouses AS (
     SELECT
         {{ group() }},
         COUNT(*) AS warehouses
-        {%- for place in range(1, 6) %},
+        {%- for place in evaluation.LISTED %},
         MAX(CASE WHEN place = {{ place }} THEN login_warehouse END) AS warehouse_{{ place }},
         MAX(CASE WHEN place = {{ place }} THEN failures END) AS warehouse_{{ place }}_failures
         {%- endfor %}

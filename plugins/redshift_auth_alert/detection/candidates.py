@@ -10,7 +10,6 @@ from typing import Any, TypedDict
 
 from redshift_auth_alert.detection.coverage import judge_fleet
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.findings import What
 from redshift_auth_alert.settings.entries import matches_any
 
 Row = list[Any]
@@ -21,12 +20,8 @@ _LOG = (
 )  # fmt: skip
 # What the judgement reads of a row, after its group. All else is detail.
 BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at", "marks")
-USERS_LISTED = WAREHOUSES_LISTED = 5
-CLIENTS: tuple[What, ...] = ("method", "driver", "application", "system", "tls")
 # Characters. An application chooses its own name, and may choose a long one.
 _CLIENT_SHOWN = 60
-# How the log begins the name of a user that signed in by IAM, in capitals: "iam:x" is a user like any other.
-_FEDERATED = ("IAM:", "IAMA:", "IAMR:")
 
 
 class Mark(IntFlag):
@@ -67,8 +62,8 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         log, fleet = named[0], asdict(judge_fleet(of_warehouses, run))
     for row in named:
         row["marks"] = int(_marks(row, run))
-        for what in CLIENTS:
-            row[f"client_{what}"] = row[f"client_{what}"] and row[f"client_{what}"][:_CLIENT_SHOWN]
+        for client in run.CLIENTS:
+            row[client] = row[client] and row[client][:_CLIENT_SHOWN]
     judged = [*run.settings.group_by, *BRIEF]
     columns = judged + [name for name in table["columns"] if name not in (*_LOG, "covered_warehouse", *judged)]
     return {
@@ -88,7 +83,7 @@ def is_admin(user: str, run: Evaluation) -> bool:
 
 def is_federated(user: str) -> bool:
     """Return whether ``user`` signs in by IAM: it has no password, and another name than the log's."""
-    return user.startswith(_FEDERATED)
+    return user.startswith(Evaluation.FEDERATED)
 
 
 def may_be_locked_out(user: str, in_a_row: int, run: Evaluation) -> bool:
@@ -110,7 +105,7 @@ def _marks(row: Mapping[str, Any], run: Evaluation) -> Mark:
     marks = Mark(0)
     if row["known_since"] is not None and row["sign_ins"] == 0 and _looks_back(row["known_since"], run):
         marks |= Mark.STRANGER
-    for place in range(1, USERS_LISTED + 1):
+    for place in run.LISTED:
         user = row[f"user_{place}"]
         if user is not None and is_admin(user, run):
             marks |= Mark.ADMIN

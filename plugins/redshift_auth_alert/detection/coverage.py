@@ -10,6 +10,7 @@ from typing import Any, Literal
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Coverage, Fleet, Gap
 from redshift_auth_alert.detection.interval import Interval, format_utc
+from redshift_auth_alert.settings.english import counted, listed
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
 # How many gaps are kept for XCom and the JSON form, and how many a sentence names.
@@ -26,7 +27,7 @@ def judge_coverage(log: Mapping[str, Any], interval: Interval) -> Coverage:
         verdict, reason = _all_seen(fleet, source)
     unreadable = int(log["unreadable_lines"])
     if unreadable:
-        lines = f"{unreadable:,} line{'' if unreadable == 1 else 's'} of the scanned days could not be read"
+        lines = f"{counted(unreadable, 'line')} of the scanned days could not be read"
         reason = f"{reason}; {lines}" if reason else lines
     behind = not source.delivered and bool(log["shows_others"]) and _moment(log["newest_event_at"]) < interval.end
     # Of a fleet that is seen in part, each warehouse has its own part: the reason names them.
@@ -74,11 +75,9 @@ def _all_seen(fleet: Fleet, source: Source) -> tuple[Literal["seen", "partial", 
         ("partial", fleet.partial, "seen in part"),
     ):
         named = [gap.reason for gap in fleet.gaps if gap.verdict == verdict][:GAPS_NAMED]
-        more = [f"and {number - len(named):,} more"] if named and number > len(named) else []
         if number:
-            were = "was" if number == 1 else "were"
-            of = f"{number:,} of {fleet.warehouses:,} warehouse{'' if fleet.warehouses == 1 else 's'}"
-            parts.append(f"{of} {were} {what}" + (f": {', '.join(named + more)}" if named else ""))
+            of = f"{number:,} of {counted(fleet.warehouses, 'warehouse')} {'was' if number == 1 else 'were'}"
+            parts.append(f"{of} {what}" + (f": {listed(named, number)}" if named else ""))
     advice = source.has_stopped if fleet.unseen else source.is_late
     return "unseen" if fleet.unseen == fleet.warehouses else "partial", "; ".join([*parts, advice])
 

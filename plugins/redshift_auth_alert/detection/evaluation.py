@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, get_args
 
+from redshift_auth_alert.detection.findings import What
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, Interval, IntervalError, choose_interval, format_utc
 from redshift_auth_alert.settings.model import RunSettings
 from redshift_auth_alert.settings.monitors import Monitor
@@ -33,7 +34,17 @@ class DagRun(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One run of one monitor: the settings in force and the interval."""
+    """One run of one monitor: the settings in force and the interval.
+
+    The statement is rendered from it, so the constants hold for SQL and Python.
+    """
+
+    #: Places of the users, and of the warehouses, that a row names.
+    LISTED: ClassVar = range(1, 6)
+    #: Columns of what a failure came with, where the log says so.
+    CLIENTS: ClassVar = tuple(f"client_{what}" for what in get_args(What))
+    #: How the log begins the name of a user that signed in by IAM, in capitals: "iam:x" is a user like any other.
+    FEDERATED: ClassVar = ("IAM:", "IAMA:", "IAMR:")
 
     monitor: str
     run_id: str

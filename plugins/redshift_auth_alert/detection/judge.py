@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from redshift_auth_alert.detection.candidates import (
     BRIEF,
-    CLIENTS,
-    USERS_LISTED,
-    WAREHOUSES_LISTED,
     Candidates,
     Mark,
     is_admin,
@@ -29,6 +27,7 @@ from redshift_auth_alert.detection.findings import (
     Login,
     Totals,
     TriedUser,
+    What,
 )
 
 # The worst outcome first: this is also the order in which groups are kept and named.
@@ -71,13 +70,14 @@ def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
     frame["entry"] = [index for index, _ in entries]
     ignored = pd.Series([applies for _, applies in entries], index=frame.index, dtype=bool)
 
+    to_report = breached | frame["critical"]
     held_back = breached & frame["ongoing"] & ~frame["critical"] & run.holds_back
-    frame["outcome"] = None
-    frame.loc[breached | frame["critical"], "outcome"] = "reported"
-    frame.loc[held_back, "outcome"] = "held_back"
-    frame.loc[frame["over"] & ~frame["critical"] & (held_back | ~breached), "outcome"] = "over"
-    frame.loc[ignored & (breached | frame["critical"]), "outcome"] = "ignored"
-    frame.loc[ignored & ~breached & ~frame["critical"], "outcome"] = None
+    over = frame["over"] & ~frame["critical"] & (held_back | ~breached)
+    frame["outcome"] = np.select(  # the first that holds
+        [ignored & to_report, ignored, over, held_back, to_report],
+        ["ignored", None, "over", "held_back", "reported"],
+        default=None,
+    )
 
     frame = frame[frame["outcome"].notna()]
     order = {outcome: place for place, outcome in enumerate(_OUTCOMES)}
@@ -154,7 +154,7 @@ def _breach(found: Candidates, run: Evaluation, judged: Mapping[Any, Any]) -> Br
 
 
 def _details(row: Mapping[str, Any], log: Mapping[str, Any], run: Evaluation) -> Details:
-    users = (_tried_user(row, f"user_{place}", run) for place in range(1, USERS_LISTED + 1))
+    users = (_tried_user(row, f"user_{place}", run) for place in run.LISTED)
     return Details(
         parts=tuple(row[f"part_{part}"] for part in range(1, PARTS + 1)),
         peak=row["peak"],
@@ -194,13 +194,13 @@ def _known(row: Mapping[str, Any], log: Mapping[str, Any]) -> Known | None:
 
 
 def _clients(row: Mapping[str, Any]) -> Iterator[Client]:
-    for what in CLIENTS:
+    for what in get_args(What):
         if value := row[f"client_{what}"]:
             yield Client(what, value, row[f"client_{what}_others"])
 
 
 def _warehouses(row: Mapping[str, Any]) -> Iterator[FailedAt]:
-    for place in range(1, WAREHOUSES_LISTED + 1):
+    for place in Evaluation.LISTED:
         if (name := row.get(f"warehouse_{place}")) is not None:
             yield FailedAt(name, row[f"warehouse_{place}_failures"])
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 
 from redshift_auth_alert.detection.findings import Breach, Details, Login
 from redshift_auth_alert.message.words import shown
+from redshift_auth_alert.settings.english import counted, listed
 
 
 def where_failed(details: Details, write: Callable[[str], str] = shown) -> str:
     """Say at which warehouses a group failed, each by ``write``, most failures first; '' where the log holds one."""
     if not details.warehouses:
         return ""
-    named = ", ".join(write(each.warehouse) for each in details.top_warehouses)
-    more = details.warehouses - len(details.top_warehouses)
-    count = f"{details.warehouses:,} warehouse{'' if details.warehouses == 1 else 's'}"
-    return f"at {count}: {named}" + (f" and {more:,} more" if more else "")
+    named = [write(each.warehouse) for each in details.top_warehouses]
+    return f"at {counted(details.warehouses, 'warehouse')}: {listed(named, details.warehouses)}"
 
 
 def where_signed_in(login: Login, write: Callable[[str], str] = shown) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+from redshift_auth_alert.detection.evaluation import PARTS
 from redshift_auth_alert.detection.findings import Breach, Details
 
 GUESSING, SPRAYING, STUFFING, VALID_ACCOUNT = "T1110.001", "T1110.003", "T1110.004", "T1078"
@@ -18,7 +19,7 @@ MANY = 5  # users or hosts
 A_FEW = 3  # failures for each of many users
 A_DRIP = timedelta(seconds=5)  # at least so long between two failures, on average
 A_BURST = 0.8  # of all failures, in one of the interval's parts or two beside each other
-_QUARTER = 3  # of twelve parts
+_QUARTER = PARTS // 4
 
 
 @dataclass(frozen=True, slots=True)

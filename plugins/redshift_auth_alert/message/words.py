@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Verdict
 from redshift_auth_alert.detection.interval import format_utc
+from redshift_auth_alert.settings.english import counted, listed
 
 IGNORED_NAMED = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
@@ -76,12 +77,7 @@ def count_groups(number: int, run: Evaluation) -> str:
     """Write a number of groups, in the words of what they are."""
     columns = run.settings.group_by
     word = _COLUMN_WORDS[columns[0]] if len(columns) == 1 else "group"
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
-def minutes(number: int) -> str:
-    """Write a number of minutes."""
-    return f"{number:,} minute" + ("" if number == 1 else "s")
+    return counted(number, word)
 
 
 def time_of(moment: datetime, run: Evaluation) -> str:
@@ -114,7 +110,7 @@ def _span(first: datetime, last: datetime, day: date | None = None) -> str:
 def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     """Say in a sentence or two what was found."""
     settings, totals = run.settings, verdict.totals
-    window = minutes(settings.window_minutes)
+    window = counted(settings.window_minutes, "minute")
     if not (totals.reported or totals.over or verdict.coverage.verdict == "partial"):
         return ["The monitor works again. This interval was evaluated and has nothing to report."]
     if not (totals.reported or totals.over):
@@ -142,7 +138,7 @@ def interval(verdict: Verdict, run: Evaluation) -> str:
 
 def peak(details: Details, run: Evaluation) -> str:
     """Write the most that was counted in any window."""
-    return f"{details.peak:,} {UNITS[run.settings.count]} within {minutes(run.settings.window_minutes)}"
+    return f"{details.peak:,} {UNITS[run.settings.count]} within {counted(run.settings.window_minutes, 'minute')}"
 
 
 def peak_number(details: Details, run: Evaluation) -> str:
@@ -157,7 +153,7 @@ def tried(details: Details, write: Callable[[str], str] = shown) -> str:
         f"{write(user.name)} ({user.failures:,}{', an admin' if user.admin else ''})" for user in details.top_users
     )
     more = details.users_tried - len(details.top_users)
-    return users + (f" and {more:,} more users" if more else "")
+    return users + (f" and {counted(more, 'more user')}" if more else "")
 
 
 def lockouts(details: Details, write: Callable[[str], str] = shown) -> str:
@@ -187,8 +183,7 @@ def known(details: Details, run: Evaluation, write: Callable[[str], str] = shown
         since = f"in the scanned days, {since}"
     at = known.last.at
     last = f"{at:%H:%M}" if at.date() == run.interval.start.date() else f"{at:%Y-%m-%d %H:%M}"
-    count = f"{known.sign_ins:,} sign-in" + ("" if known.sign_ins == 1 else "s")
-    return f"{count} {since}, last {last} UTC as {write(known.last.user)}"
+    return f"{counted(known.sign_ins, 'sign-in')} {since}, last {last} UTC as {write(known.last.user)}"
 
 
 def clients(details: Details, write: Callable[[str], str] = shown) -> str:
@@ -208,8 +203,7 @@ def ignored(verdict: Verdict, run: Evaluation) -> str:
         for each in verdict.having("ignored")[:IGNORED_NAMED]
         if each.entry
     ]
-    rest = f" and {number - len(named):,} more" if number > len(named) else ""
-    return f"Ignored, though at the threshold: {count_groups(number, run)}: {', '.join(named)}{rest}."
+    return f"Ignored, though at the threshold: {count_groups(number, run)}: {listed(named, number)}."
 
 
 def ignore_note(breach: Breach, run: Evaluation) -> str:

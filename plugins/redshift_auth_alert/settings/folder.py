@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from redshift_auth_alert.settings.english import listed
 from redshift_auth_alert.settings.errors import SettingsError
 from redshift_auth_alert.settings.layers import WAREHOUSES, Layer, check_shared
 from redshift_auth_alert.settings.yaml_file import Content, read_content
@@ -45,10 +46,7 @@ class Problems:
 
 
 def _stops(stopped: tuple[str, ...]) -> str:
-    if not stopped:
-        return ""
-    more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
-    return f"; this stops {', '.join(stopped[:_NAMED])}{more}"
+    return f"; this stops {listed(stopped[:_NAMED], len(stopped))}" if stopped else ""
 
 
 def find_files(folder: Path, problems: Problems) -> dict[str, list[Path]]:

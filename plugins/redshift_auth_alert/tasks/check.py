@@ -15,6 +15,7 @@ from redshift_auth_alert.message.alert import Message, build_alert
 from redshift_auth_alert.message.compose import compose_alert, compose_document, compose_setup_report
 from redshift_auth_alert.message.setup import Check, build_setup_report
 from redshift_auth_alert.message.summary import summarise
+from redshift_auth_alert.settings.english import counted
 from redshift_auth_alert.tasks.metrics import measures, write_metrics
 from redshift_auth_alert.tasks.operators import EVALUATED, UNSEEN
 from redshift_auth_alert.tasks.origin import with_origin
@@ -101,4 +102,4 @@ def _log(verdict: Verdict, run: Evaluation) -> None:
         if not entry.holds_on(run.interval.last_day):
             log.warning("ignore entry %d (%s) expired on %s: renew or remove it", number, entry.reason, entry.until)
     numbers = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in asdict(totals).items())
-    log.info("%s groups reported; of all groups %s", f"{totals.reported:,}", numbers)
+    log.info("%s reported; of all groups %s", counted(totals.reported, "group"), numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from redshift_auth_alert.detection.coverage import escaped_name, expected_warehouses
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.message.setup import Outcome
+from redshift_auth_alert.settings.english import listed
 
 _NAMED = 20
 
@@ -27,5 +28,4 @@ def check_warehouses(seen: list[str], run: Evaluation) -> tuple[Outcome, str]:
 
 
 def _listed(warehouses: list[str]) -> str:
-    more = f" and {len(warehouses) - _NAMED:,} more" if len(warehouses) > _NAMED else ""
-    return ", ".join(map(escaped_name, warehouses[:_NAMED])) + more
+    return listed([escaped_name(name) for name in warehouses[:_NAMED]], len(warehouses))

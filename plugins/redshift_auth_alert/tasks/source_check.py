@@ -17,6 +17,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.detection.statement import statement
 from redshift_auth_alert.message.setup import Check, Outcome
+from redshift_auth_alert.settings.english import counted
 from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.tasks.fleet_check import check_warehouses
 from redshift_auth_alert.tasks.operators import fetch_table
@@ -208,7 +209,7 @@ class SourceCheck:
     def _plan(self) -> Found:
         steps = [str(next(iter(row.values()))) for row in self._query(f"EXPLAIN {self._sql('auth_failures.sql')}")]
         nested = sum("nested loop" in step.lower() for step in steps)
-        found = f"EXPLAIN shows {len(steps):,} steps, {nested or 'no'} nested loop{'' if nested == 1 else 's'}"
+        found = f"EXPLAIN shows {counted(len(steps), 'step')}, {counted(nested, 'nested loop')}"
         return "ok", found + ("; a query-monitoring rule on those may stop the statement" if nested else "")
 
     def _statement(self) -> Found:
