@@ -16,7 +16,7 @@ from botocore import xform_name
 
 from redshift_auth_alert.settings.model import Settings, validated
 from tests.conftest import ROOT, TOPIC
-from tests.docs.documents import PAGES, Block, blocks
+from tests.docs.documents import PAGES, Block, anchors, blocks
 
 
 def aws_commands(block: Block) -> list[list[str]]:
@@ -71,9 +71,12 @@ def test_each_line_of_python_stands_in_the_dag_file(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_each_link_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
-    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
+def test_each_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text())
+    own = [(page.parent / target if target else page, anchor) for target, anchor in links if "://" not in target]
+    assert [
+        (file.name, anchor) for file, anchor in own if not file.exists() or (anchor and anchor not in anchors(file))
+    ] == []
 
 
 def test_each_target_of_make_is_there() -> None:
