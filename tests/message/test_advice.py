@@ -224,12 +224,23 @@ def test_the_text_never_breaks_a_name(name: str) -> None:
     assert len(named) == (2 if identifier and literal else 0)
 
 
-def test_the_chat_leaves_a_command_out_that_it_would_alter() -> None:
-    def steps(user: str) -> str:
-        return chat(make_breach(**got_in(user))).split("what to do: ")[1]
-
-    assert '`ALTER USER "ann" NOLOGIN;`' in steps("ann")
-    assert steps("@ann") == "(runbook: got-in)"
+@pytest.mark.parametrize(
+    ("user", "source", "steps"),
+    [
+        pytest.param("@ann", "stl_connection_log", "see the runbook: got-in", id="no command"),
+        pytest.param("@ann", "sys_connection_log", "see the runbook: got-in", id="no command, but a sentence"),
+        pytest.param(
+            "ann",
+            "sys_connection_log",
+            '`ALTER USER "ann" NOLOGIN;` then end its sessions, by the statements in the runbook; then close the '
+            "address (runbook: got-in)",
+            id="all",
+        ),
+    ],
+)
+def test_the_chat_shows_all_steps_or_none_of_them(user: str, source: str, steps: str) -> None:
+    body = alert(make_breach(**STRANGER, **got_in(user)), message_format="chat", source=source).body
+    assert json.loads(body)["content"]["description"].partition("; what to do: ")[2] == steps
 
 
 def test_the_chat_gives_advice_on_the_worst_and_names_as_many_groups() -> None:

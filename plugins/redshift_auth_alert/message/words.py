@@ -52,11 +52,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def name(group: Mapping[str, str]) -> str:
-    """Write a group: its value, or each of its values with its column."""
+def name(group: Mapping[str, str], write: Callable[[str], str] = shown) -> str:
+    """Write a group: its value, or each of its values with its column; each value by ``write``."""
     if len(group) == 1:
-        return shown(next(iter(group.values())))
-    return " ".join(f"{column}={shown(value)}" for column, value in group.items())
+        return write(next(iter(group.values())))
+    return " ".join(f"{column}={write(value)}" for column, value in group.items())
 
 
 def state(breach: Breach) -> str:
@@ -193,13 +193,13 @@ def clients(details: Details, write: Callable[[str], str] = shown) -> str:
     )
 
 
-def ignored(verdict: Verdict, run: Evaluation) -> str:
-    """Name the ignored groups that breached, with the reasons; '' where none did."""
+def ignored(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown) -> str:
+    """Name the ignored groups that breached, each by ``write``, with the reasons; '' where none did."""
     number = verdict.totals.ignored
     if not number:
         return ""
     named = [
-        f"{name(each.group)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
+        f"{name(each.group, write)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
         for each in verdict.having("ignored")[:IGNORED_NAMED]
         if each.entry
     ]
@@ -216,7 +216,7 @@ def ignore_note(breach: Breach, run: Evaluation) -> str:
     return f"matches an entry ({entry.reason}) that expired on {entry.until}"
 
 
-def notes(verdict: Verdict, run: Evaluation) -> list[str]:
+def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown) -> list[str]:
     """Say what is not reported, and why: groups held back, not judged or ignored, and failed intervals."""
     totals, lines = verdict.totals, []
     if run.missing:
@@ -234,6 +234,6 @@ def notes(verdict: Verdict, run: Evaluation) -> list[str]:
             f"{count_groups(totals.unjudged, run)} more than the query returns: reported without applying the ignore "
             "list, own thresholds and reminders."
         )
-    if text := ignored(verdict, run):
+    if text := ignored(verdict, run, write):
         lines.append(text)
     return lines
