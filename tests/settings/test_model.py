@@ -59,6 +59,8 @@ def test_a_value_beyond_a_bound_is_invalid(name: str, value: int) -> None:
         {"lockout_after": None},
         {"admin_users": ["admin", "IAM:dba_*"]},
         {"sns_topic_arn": "{{ var.value.topic }}"},
+        {"sns_topic_arn": "{{ var.json.topics['alerts'] | trim }}"},
+        {"sns_topic_arn": "{{ conn.get('topic').host }}"},
         {"metrics_namespace": "Security/Redshift"},
         {"warehouse": "Sales-DWH_1.eu"},
         {"warehouse": "w" * 64},

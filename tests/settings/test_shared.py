@@ -95,8 +95,8 @@ def test_a_monitors_own_invalid_value_is_its_files_problem(tmp_path: Path) -> No
 def test_a_setting_that_stands_nowhere_is_missing_in_the_monitors_file(tmp_path: Path) -> None:
     _, problems = load(tmp_path, _shared="environment: test\n", a="threshold: 3\n")
     assert problems == [
-        f"{tmp_path / 'a.yaml'}: sns_topic_arn is missing; valid: an SNS topic ARN, or a {{{{ template }}}} in a "
-        "monitor file"
+        f"{tmp_path / 'a.yaml'}: sns_topic_arn is missing; valid: an SNS topic ARN, or a template such as "
+        "{{ var.value.NAME }} in a monitor file"
     ]
 
 

@@ -93,7 +93,21 @@ Refused = Callable[[str], str]
         ('environment: "a\\nb"', r"environment is 'a\nb': not allowed; valid: 1 to 40 printable ASCII characters"),
         ("environment: prod-ü", "environment is 'prod-ü': not allowed; valid: 1 to 40 printable ASCII characters"),
         ("conn_id: 'a b'", "conn_id is 'a b': not allowed; valid: 1 to 250 letters, digits, '_', '.' and '-'"),
-        ("sns_topic_arn: my-topic", "not allowed; valid: an SNS topic ARN, or a {{ template }} in a monitor file"),
+        (
+            "sns_topic_arn: my-topic",
+            "not allowed; valid: an SNS topic ARN, or a template such as {{ var.value.NAME }} in a monitor file",
+        ),
+        (
+            "sns_topic_arn: '{{ var.value. }}'",
+            "sns_topic_arn is '{{ var.value. }}': not a Jinja template (expected name or number); valid: an SNS topic "
+            "ARN, or a template such as {{ var.value.NAME }} in",
+        ),
+        ("sns_topic_arn: '{{ }}'", "sns_topic_arn is '{{ }}': not a Jinja template (Expected an expression, got "),
+        ("sns_topic_arn: '{{ var.value.x | uper }}'", "not a Jinja template (No filter named 'uper'.)"),
+        (
+            "sns_topic_arn: '{{ topik }}'",
+            "sns_topic_arn is '{{ topik }}': topik is unknown in this template; it may use var and conn; valid: an ",
+        ),
         ("sns_topic_arn: 'x {{ var.value.T }}'", "sns_topic_arn is 'x {{ var.value.T }}': not allowed"),
         (
             f"sns_topic_arn: {TOPIC}.fifo",

@@ -126,7 +126,7 @@ class SingleSettings(BaseModel):
         MESSAGE, None, "Name of the warehouse in messages. Default: taken from the connection, see 'Warehouse'."
     )
     sns_topic_arn: values.Topic = per_run(
-        MESSAGE, ..., "SNS topic to publish to. A monitor file may hold a template such as {{ var.value.NAME }}."
+        MESSAGE, ..., "SNS topic to publish to. A template may use Airflow's variables (var) and connections (conn)."
     )
     aws_conn_id: values.ConnectionId = monitor_only(
         MESSAGE, "aws_default", "Airflow connection to AWS. Used to publish, to sign in and to write metrics."

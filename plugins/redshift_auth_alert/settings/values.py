@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from croniter import CroniterBadDateError, croniter
+from jinja2 import Environment as Jinja
+from jinja2 import TemplateSyntaxError, meta
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern
@@ -55,6 +57,20 @@ def _standard_topic(value: object) -> object:
         raise ValueError(
             "a FIFO topic delivers to queues only, so mail, chat and functions cannot subscribe; name a standard topic"
         )
+    return value
+
+
+@lru_cache
+def _renders(value: str) -> str:
+    """Check that Airflow can render a template: with a topic that it cannot, no failure could be reported either."""
+    if not re.fullmatch(TEMPLATE, value):
+        return value
+    try:
+        names = meta.find_undeclared_variables(Jinja(autoescape=True).parse(value))
+    except TemplateSyntaxError as error:
+        raise ValueError(f"not a Jinja template ({error.message})") from error
+    if unknown := sorted(names - {"var", "conn"}):
+        raise ValueError(f"{' and '.join(unknown)} is unknown in this template; it may use var and conn")
     return value
 
 
@@ -156,7 +172,8 @@ Topic = Annotated[
     str,
     Field(pattern=rf"^({_ARN}|{TEMPLATE})$"),
     BeforeValidator(_standard_topic),
-    Valid("an SNS topic ARN, or a {{{{ template }}}} in a monitor file"),
+    AfterValidator(_renders),
+    Valid("an SNS topic ARN, or a template such as {{{{ var.value.NAME }}}} in a monitor file"),
 ]
 Cron = Annotated[str, AfterValidator(_cron), Valid("a cron expression of five fields")]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Valid("an IANA time zone such as Europe/Berlin")]
