@@ -19,6 +19,8 @@ from redshift_auth_alert.settings.fields import COMMON, DETECTION, MESSAGE, SCHE
 from redshift_auth_alert.settings.sources import DELIVERED
 from redshift_auth_alert.settings.wording import refuse, schemas, unknown_settings, validated, written
 
+_PLACE = ("conn_id", "cluster", "namespace")  # settings that say which warehouse is read
+
 
 class SingleSettings(BaseModel):
     """The settings, each checked by itself."""
@@ -188,8 +190,16 @@ class Settings(SingleSettings):
             problems.append(
                 f"sns_topic_arn is {topic!r}: only a monitor file may hold a template; valid: an SNS topic ARN"
             )
+        others = {name for name in _PLACE if name in given and given[name] != getattr(self, name)}
+        if "conn_id" in others and self.user_parameter:
+            other = written(given["conn_id"])
+            problems.append(
+                f"conn_id is {other}: user_parameter and password_parameter belong to the monitor's connection "
+                f"{self.conn_id!r}; give {other} a monitor file of its own"
+            )
         refuse("run overrides", problems)
-        return validated(RunSettings, self.model_dump() | given, "run overrides")
+        own = self.model_dump() | ({"warehouse": None} if others else {})  # the name is then that of the other one
+        return validated(RunSettings, own | given, "run overrides")
 
     @property
     def read_through(self) -> str:
