@@ -82,7 +82,7 @@ def test_no_name_can_mention_anybody_or_write_markup(name: str) -> None:
 def test_no_ignored_name_can_write_markup(name: str) -> None:
     ignored = make_breach(group={"remote_host": name}, outcome="ignored", entry=Ignore(user_name="*", reason="x"))
     last = description(verdict=make_verdict(make_breach(), ignored)).splitlines()[-1]
-    assert last.startswith("Ignored, though at the threshold")
+    assert last.startswith("Ignored, though they reached the threshold")
     assert not set("<>&*~|#!`@") & set(last)
 
 

@@ -110,7 +110,8 @@ Runbook   docs/runbook.md#failed
 
 Reason: no "rights"\\nForged: line
 
-Once fixed, clear the failed task. The run then evaluates the same interval.
+Once fixed, clear query_auth_failures and the tasks after it. The run then
+evaluates the same interval.
 """
     )
 
@@ -127,7 +128,7 @@ def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
 def test_an_alert_that_could_not_be_published_is_not_called_not_evaluated() -> None:
     message = failure(make_run(), "publish_alert")
     assert message.subject == "[FAILED] (test) Redshift: alert not published"
-    assert message.body.startswith("An interval was evaluated, but its message was not published")
+    assert message.body.startswith("A message could not be published. It may report an attack.\n")
     assert message.body.endswith("Once fixed, clear publish_alert. It then publishes the same alert.\n")
 
 

@@ -41,11 +41,17 @@ Monitor      redshift_auth_failure_alert
 Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
-Before this run, others failed: intervals within 2026-03-01 11:00:00 to
-  2026-03-01 12:00:00 UTC were not evaluated or not reported. Clear their
-  failed tasks.
+Earlier runs failed. Some intervals within 2026-03-01 11:00:00 to 2026-03-01
+  12:00:00 UTC were not evaluated or not reported. Clear the failed tasks of
+  those runs.
 """
     )
+
+
+def test_a_run_with_nothing_to_report_after_none_that_failed_does_not_say_that_it_works_again() -> None:
+    verdict = make_verdict(make_breach(outcome="held_back"))
+    body = compose_alert(build_alert(verdict, make_run(remind_every_minutes=240))).body
+    assert body.startswith("This interval was evaluated and has nothing to report.\n")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,7 @@ Before this run, others failed: intervals within 2026-03-01 11:00:00 to
 def test_a_run_that_has_more_to_report_says_that_others_failed_beside_it(verdict: Verdict, severity: str) -> None:
     message = after_failures(verdict)
     assert message.attributes["severity"] == severity
-    assert f"others failed: intervals within {SPAN}" in unwrapped(message.body)
+    assert f"Some intervals within {SPAN} were not evaluated" in unwrapped(message.body)
 
 
 @pytest.mark.parametrize("message_format", FORMS)
@@ -79,7 +85,9 @@ def test_both_documents_keep_the_schema(missing: Any) -> None:
 def test_a_failure_that_repeats_names_all_that_failed_so_far() -> None:
     body = failure(make_run(), missing=Interval(NOON - 60 * MINUTE, NOON + 30 * MINUTE)).body
     assert "\nFailed so far  intervals within 2026-03-01 11:00:00 to 2026-03-01 12:30:00 UTC\n" in body
-    assert unwrapped(body).endswith("Once fixed, clear the failed tasks of all runs that failed.\n")
+    assert unwrapped(body).endswith(
+        "Once fixed, clear query_auth_failures and the tasks after it, in all runs that\nfailed.\n"
+    )
 
 
 def test_a_first_failure_names_its_own_interval_once() -> None:

@@ -51,7 +51,7 @@ Source       stl_connection_log
 Runbook      docs/runbook.md#got-in and #alert
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    GOT IN      2026-03-01 12:10:00 UTC as admin, after it had failed
+    GOT IN      2026-03-01 12:10:00 UTC as admin, after failing as this user
     Looks like  guessing 2 users in a burst, then got in (T1110.001, T1078)
     What to do  ALTER USER "admin" NOLOGIN;
                 SELECT pg_terminate_backend(process) FROM stv_sessions WHERE
@@ -63,7 +63,7 @@ Runbook      docs/runbook.md#got-in and #alert
 
 203.0.113.7 [14 times] new
     Looks like  guessing 2 users in a burst (T1110.001)
-    What to do  find out who it is, or close the address
+    What to do  find out who it is, or block the address
     Failures    2026-03-01 12:01:00 to 12:09:00 UTC ··█▄▁▁······ peak 15
     Tried       admin (9), root (5)
 
@@ -214,7 +214,7 @@ def test_the_closing_message_reads_in_full() -> None:
     assert (
         message.body
         == """\
-1 remote host quiet again: not at the threshold for 30 minutes.
+1 remote host quiet again: below the threshold for 30 minutes.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
@@ -289,14 +289,17 @@ def test_a_group_that_got_in_has_ten_lines_at_most(known: Known) -> None:
 
 def test_a_threshold_of_its_own_is_named() -> None:
     message = alert(make_breach(threshold=25), thresholds=[{"remote_host": "203.0.113.7", "threshold": 25}])
-    assert "Threshold   25 of its own\n" in message.body
-    assert "10 or more authentication failures, or their own threshold,\nwithin 30 minutes." in message.body
+    assert "Threshold   25 (its own)\n" in message.body
+    assert "10 or more authentication failures (some have their own\nthreshold) within 30 minutes." in message.body
 
 
 def test_ignored_groups_are_named_in_a_line_with_the_reasons() -> None:
     ignored = make_breach(group={"remote_host": "192.0.2.1"}, entry=GATEWAY, outcome="ignored")
     body = unwrapped(alert(verdict=make_verdict(make_breach(), ignored, ignored=4)).body)
-    assert "Ignored, though at the threshold: 4 remote hosts: 192.0.2.1 (14 times; BI gateway) and 3 more.\n" in body
+    assert (
+        "Ignored, though they reached the threshold: 4 remote hosts: 192.0.2.1 (14 times; BI gateway) and 3 more.\n"
+        in body
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,7 +317,8 @@ def test_groups_that_did_not_come_back_from_the_query_are_counted() -> None:
     message = alert(verdict=make_verdict(make_breach(), unjudged=2_000))
     assert message.subject.endswith(": 2,001 remote hosts failed to sign in")
     assert unwrapped(message.body).endswith(
-        "2,000 remote hosts more than the query returns: reported without applying the ignore list, own thresholds and "
+        "2,000 more remote hosts reached the threshold, beyond the 10,000 that the query returns: reported without "
+        "applying the ignore list, own thresholds and "
         "reminders.\n"
     )
 

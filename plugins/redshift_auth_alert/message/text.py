@@ -119,7 +119,7 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     looks = likeness(breach, details)
     facts: list[Fact] = []
     if details.got_in:
-        facts.append(("GOT IN", f"{_login(details.got_in, run)}, after it had failed"))
+        facts.append(("GOT IN", f"{_login(details.got_in, run)}, after failing as this user"))
     if looks:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))
@@ -165,7 +165,7 @@ def _tail(alert: Alert) -> list[str]:
 
 def _reached(breach: Breach, details: Details, run: Evaluation) -> str:
     """Say where another threshold holds than the monitor's, or it was reached only before; '' where neither."""
-    own = f"{breach.threshold:,} of its own" if breach.threshold != run.settings.threshold else ""
+    own = f"{breach.threshold:,} (its own)" if breach.threshold != run.settings.threshold else ""
     before = f"last reached {words.time_of(breach.last_breach_at, run)}, before the interval"
     return ", ".join(filter(None, [own, "" if details.first_breach_at else before]))
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.evaluation import CANDIDATES, Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Verdict
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.settings.english import counted, listed
+from redshift_auth_alert.settings.model import Settings
 
 IGNORED_NAMED = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
@@ -73,11 +74,11 @@ def line(breach: Breach) -> str:
     return f"{name(breach.group)}{times} {state(breach)}"
 
 
-def count_groups(number: int, run: Evaluation) -> str:
-    """Write a number of groups, in the words of what they are."""
+def count_groups(number: int, run: Evaluation, which: str = "") -> str:
+    """Write a number of groups, in the words of what they are, and ``which`` before these."""
     columns = run.settings.group_by
     word = _COLUMN_WORDS[columns[0]] if len(columns) == 1 else "group"
-    return counted(number, word)
+    return counted(number, f"{which}{word}")
 
 
 def time_of(moment: datetime, run: Evaluation) -> str:
@@ -107,19 +108,24 @@ def _span(first: datetime, last: datetime, day: date | None = None) -> str:
     return f"{first:{same if first.date() == day else form}} to {last:{same if last.date() == first.date() else form}}"
 
 
+def reached(settings: Settings) -> str:
+    """Say what a group does that reaches the monitor's threshold."""
+    return _REACHED[settings.count].format(f"{settings.threshold:,} or more")
+
+
 def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     """Say in a sentence or two what was found."""
     settings, totals = run.settings, verdict.totals
     window = counted(settings.window_minutes, "minute")
     if not (totals.reported or totals.over or verdict.coverage.verdict == "partial"):
-        return ["The monitor works again. This interval was evaluated and has nothing to report."]
+        again = "The monitor works again. " if run.missing else ""
+        return [f"{again}This interval was evaluated and has nothing to report."]
     if not (totals.reported or totals.over):
         return ["The log shows only a part of the interval. That part has nothing to report; the rest is unknown."]
     if not totals.reported:
-        return [f"{count_groups(totals.over, run)} quiet again: not at the threshold for {window}."]
-    reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
-    own = ", or their own threshold," if settings.thresholds else ""
-    sentences = [f"{count_groups(totals.reported, run)} with {reached}{own} within {window}."]
+        return [f"{count_groups(totals.over, run)} quiet again: below the threshold for {window}."]
+    own = " (some have their own threshold)" if settings.thresholds else ""
+    sentences = [f"{count_groups(totals.reported, run)} with {reached(settings)}{own} within {window}."]
     facts = (
         (totals.critical, "GOT IN: signed in as a user that it had failed as."),
         (totals.admin, "tried to sign in as an admin."),
@@ -203,7 +209,7 @@ def ignored(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = sho
         for each in verdict.having("ignored")[:IGNORED_NAMED]
         if each.entry
     ]
-    return f"Ignored, though at the threshold: {count_groups(number, run)}: {listed(named, number)}."
+    return f"Ignored, though they reached the threshold: {count_groups(number, run)}: {listed(named, number)}."
 
 
 def ignore_note(breach: Breach, run: Evaluation) -> str:
@@ -221,8 +227,8 @@ def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown
     totals, lines = verdict.totals, []
     if run.missing:
         lines.append(
-            f"Before this run, others failed: intervals within {run.missing} were not evaluated or not reported. Clear "
-            "their failed tasks."
+            f"Earlier runs failed. Some intervals within {run.missing} were not evaluated or not reported. Clear the "
+            "failed tasks of those runs."
         )
     if totals.held_back:
         period = timedelta(minutes=run.settings.remind_every_minutes or 0)
@@ -231,8 +237,8 @@ def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown
         lines.append(f"{held_back} already reported and still over the threshold; next reminder at {reminder} UTC.")
     if totals.unjudged:
         lines.append(
-            f"{count_groups(totals.unjudged, run)} more than the query returns: reported without applying the ignore "
-            "list, own thresholds and reminders."
+            f"{count_groups(totals.unjudged, run, 'more ')} reached the threshold, beyond the {CANDIDATES:,} that the "
+            "query returns: reported without applying the ignore list, own thresholds and reminders."
         )
     if text := ignored(verdict, run, write):
         lines.append(text)
