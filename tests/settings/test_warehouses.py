@@ -37,6 +37,40 @@ def hosts(monitor: Monitor) -> list[str | None]:
     return [entry.remote_host for entry in monitor.settings.ignore]
 
 
+GATEWAY = "&gateway {remote_host: 192.0.2.1, reason: BI}"
+NEXT = "&next {<<: *gateway, remote_host: 192.0.2.2}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(
+            f"warehouses:\n - {{name: a, ignore: [{GATEWAY}, {NEXT}]}}\n - {{name: b, ignore: [*next]}}",
+            id="two entries",
+        ),
+        pytest.param(
+            f"warehouses:\n - {{name: b, ignore: [{GATEWAY}, {NEXT}, *next]}}\n - {{name: a}}", id="one of them"
+        ),
+        pytest.param(
+            f"ignore: [{GATEWAY}, {NEXT}]\nwarehouses:\n - {{name: a}}\n - {{name: b, ignore: [*next]}}",
+            id="beside the list",
+        ),
+    ],
+)
+def test_a_mapping_that_merges_another_can_be_repeated_by_an_alias(tmp_path: Path, lines: str) -> None:
+    monitors, problems = load(tmp_path, fleet=f"{VALID}{lines}\n")
+    assert problems == []
+    assert "192.0.2.2" in hosts(next(each for each in monitors if each.settings.warehouse == "b"))
+
+
+def test_a_key_that_appears_twice_under_an_alias_is_refused_wherever_that_stands(tmp_path: Path) -> None:
+    twice = "{remote_host: 192.0.2.1, reason: x, reason: y}"
+    lines = f"warehouses:\n - {{name: a, ignore: [&twice {twice}]}}\n - {{name: b, ignore: [*twice]}}\n - {{name: c}}\n"
+    monitors, problems = load(tmp_path, fleet=f"{VALID}{lines}")
+    assert [monitor.settings.warehouse for monitor in monitors] == ["c"]
+    assert [each.partition(": ")[2] for each in problems] == ["not valid YAML: reason appears twice; keep one"] * 2
+
+
 @pytest.mark.parametrize("stem", ["fleet", "default"])
 def test_each_warehouse_has_a_dag_of_its_own(tmp_path: Path, stem: str) -> None:
     monitors, problems = load(tmp_path, **{stem: VALID + TWO})
