@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,7 +51,7 @@ Source       stl_connection_log
 Runbook      docs/runbook.md#got-in and #alert
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    GOT IN      2026-03-01 12:10:00 UTC as admin, after failing as this user
+    GOT IN      2026-03-01 12:10:00 UTC as admin, which it had failed as
     Looks like  guessing 2 users in a burst, then got in (T1110.001, T1078)
     What to do  ALTER USER "admin" NOLOGIN;
                 SELECT pg_terminate_backend(process) FROM stv_sessions WHERE
@@ -344,3 +344,19 @@ def test_every_group_is_named_the_worst_in_full_and_the_others_in_one_line_each(
     assert body.count(" [14 times] new\n") == 250
     assert body.count("    Failures ") == 50
     assert "... and" not in body
+
+
+@pytest.mark.parametrize(
+    ("start", "local"),
+    [
+        (datetime(2026, 3, 29, 0, 30, tzinfo=UTC), ("01:30:00 CET to ", "03:30:00 CEST")),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), ("02:30:00 CEST to ", "02:30:00 CET")),
+    ],
+    ids=["forward", "back"],
+)
+def test_local_times_around_a_clock_change_name_both_zones(start: datetime, local: tuple[str, str]) -> None:
+    end, day = start + 60 * MINUTE, f"{start:%Y-%m-%d}"
+    breach = make_breach(first_failure_at=start, last_failure_at=end, first_breach_at=start)
+    body = alert(breach, start=start, end=end, display_timezone="Europe/Berlin").body
+    assert f"Local time   {day} {local[0]}{day} {local[1]}\n" in body
+    assert f" UTC, {local[0]}{local[1]}" in unwrapped(body)

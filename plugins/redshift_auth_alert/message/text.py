@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
-from redshift_auth_alert.message import words
+from redshift_auth_alert.message import times, words
 from redshift_auth_alert.message.advice import RUNBOOK, Advice, Line, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
@@ -119,14 +119,14 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     looks = likeness(breach, details)
     facts: list[Fact] = []
     if details.got_in:
-        facts.append(("GOT IN", f"{_login(details.got_in, run)}, after failing as this user"))
+        facts.append(("GOT IN", f"{_login(details.got_in, run)}, which it had failed as"))
     if looks:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))
     if advice := advise(breach, details, run):
         facts += [("" if place else "What to do", line) for place, line in enumerate(_steps(advice))]
     if details.first_failure_at and details.last_failure_at:
-        span = words.span(details.first_failure_at, details.last_failure_at, run)
+        span = times.span(details.first_failure_at, details.last_failure_at, run)
         facts.append(("Failures", f"{span} {_bar(details.parts)} peak {words.peak_number(details, run)}"))
         if where := where_failed(details):
             facts.append(("Where", where))
@@ -184,7 +184,8 @@ def _interval(run: Evaluation, interval: str) -> list[Fact]:
     facts: list[Fact] = [("Interval", interval)]
     if zone := run.settings.display_timezone:
         start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (run.interval.start, run.interval.end))
-        facts.append(("Local time", f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S %Z}"))
+        begin = f"{start:%Y-%m-%d %H:%M:%S}{times.zone_if_other(start, end)}"
+        facts.append(("Local time", f"{begin} to {end:%Y-%m-%d %H:%M:%S %Z}"))
     return facts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from redshift_auth_alert.detection.evaluation import CANDIDATES, Evaluation
@@ -89,23 +89,6 @@ def time_of(moment: datetime, run: Evaluation) -> str:
     local = moment.astimezone(ZoneInfo(zone))
     same_day = local.date() == moment.date()
     return f"{format_utc(moment)} UTC, {local:{'%H:%M:%S %Z' if same_day else '%Y-%m-%d %H:%M:%S %Z'}}"
-
-
-def span(first: datetime, last: datetime, run: Evaluation) -> str:
-    """Write from when to when, in UTC and, where the monitor has a ``display_timezone``, in local time."""
-    if first == last:
-        return time_of(first, run)
-    texts = [_span(first, last) + " UTC"]
-    if zone := run.settings.display_timezone:
-        start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (first, last))
-        texts.append(f"{_span(start, end, day=first.date())} {end:%Z}")
-    return ", ".join(texts)
-
-
-def _span(first: datetime, last: datetime, day: date | None = None) -> str:
-    """Write two times with their dates, but none that is ``day``, and none twice."""
-    form, same = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
-    return f"{first:{same if first.date() == day else form}} to {last:{same if last.date() == first.date() else form}}"
 
 
 def reached(settings: Settings) -> str:
