@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -96,8 +97,17 @@ def test_a_first_failure_names_its_own_interval_once() -> None:
 
 def test_skipped_intervals_are_named_with_how_to_evaluate_them() -> None:
     body = failure(replace(make_run(), skipped=True)).body
-    assert "\nInterval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
+    assert "\nInterval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
     assert "run a backfill over their dates, or trigger one run with this start and end" in " ".join(body.split())
+
+
+@pytest.mark.parametrize(
+    ("days", "by_one_run"), [pytest.param(31, True, id="31 days"), pytest.param(32, False, id="32 days")]
+)
+def test_one_run_is_recommended_only_for_intervals_that_it_could_evaluate(days: int, by_one_run: bool) -> None:  # noqa: FBT001
+    body = failure(replace(make_run(start=NOON - timedelta(days=days), end=NOON), skipped=True)).body
+    says = " ".join(body.split())
+    assert ("run a backfill over their dates" in says, "trigger one run" in says) == (True, by_one_run)
 
 
 @pytest.mark.parametrize(

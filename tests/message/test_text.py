@@ -318,8 +318,14 @@ def test_groups_that_did_not_come_back_from_the_query_are_counted() -> None:
     assert message.subject.endswith(": 2,001 remote hosts failed to sign in")
     assert unwrapped(message.body).endswith(
         "2,000 more remote hosts reached the threshold, beyond the 10,000 that the query returns: reported without "
-        "applying the ignore list, own thresholds and "
-        "reminders.\n"
+        "applying the ignore list, own thresholds and reminders.\n"
+    )
+
+
+def test_with_own_thresholds_fewer_groups_come_back_from_the_query() -> None:
+    own = [{"remote_host": "192.0.2.1", "threshold": 5}]
+    assert "beyond the 5,000 that the query returns" in unwrapped(
+        alert(verdict=make_verdict(make_breach(), unjudged=1), thresholds=own).body
     )
 
 

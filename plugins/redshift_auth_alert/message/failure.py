@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.interval import MAX_RANGE, Interval
 from redshift_auth_alert.message.advice import RUNBOOK
 from redshift_auth_alert.message.alert import identify, write_subject
 from redshift_auth_alert.settings.monitors import Monitor
@@ -51,6 +51,10 @@ _OF_A_CHECK = _Wording(
 _INVALID = "Trigger a new run with valid overrides. Clearing this run would fail again."
 _SKIPPED = (
     "To evaluate these intervals, run a backfill over their dates, or trigger one run with this start and end. "
+    "Clearing this run would fail again."
+)
+_SKIPPED_LONG = (
+    f"To evaluate these intervals, run a backfill over their dates; one run evaluates at most {MAX_RANGE.days} days. "
     "Clearing this run would fail again."
 )
 _SEVERAL = "Once fixed, clear query_auth_failures and the tasks after it, in all runs that failed."
@@ -122,5 +126,6 @@ def _choose(run: Evaluation | None, task_id: str, missing: Interval | None) -> _
     if run is None:
         return wording._replace(what_to_do=_INVALID)
     if run.skipped:
-        return wording._replace(what_to_do=_SKIPPED)
+        is_long = run.interval.end - run.interval.start > MAX_RANGE
+        return wording._replace(what_to_do=_SKIPPED_LONG if is_long else _SKIPPED)
     return wording._replace(what_to_do=_SEVERAL) if missing and wording is _NOT_EVALUATED else wording

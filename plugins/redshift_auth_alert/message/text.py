@@ -37,6 +37,7 @@ def write_failure(failure: Failure) -> str:
     """Write that an interval was not evaluated, why, and what to do."""
     run = failure.run
     facts = [
+        ("Environment", str(failure.attributes["environment"])),
         *_warehouse(failure.warehouse),
         ("Monitor", str(failure.attributes["monitor"])),
         *(_interval(run, str(run.interval)) if run else [("Interval", "unknown, as the run's settings are invalid")]),
@@ -47,7 +48,7 @@ def write_failure(failure: Failure) -> str:
         *_page(failure.run_url),
     ]
     blocks = [
-        [failure.opening],
+        _wrapped(failure.opening),
         _facts(facts),
         _wrapped(f"Reason: {words.printable(failure.reason)}", later="  "),
         _wrapped(failure.what_to_do),

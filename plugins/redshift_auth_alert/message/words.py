@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from redshift_auth_alert.detection.evaluation import CANDIDATES, Evaluation
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Verdict
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.settings.english import counted, listed
@@ -219,9 +219,10 @@ def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown
         held_back = count_groups(totals.held_back, run)
         lines.append(f"{held_back} already reported and still over the threshold; next reminder at {reminder} UTC.")
     if totals.unjudged:
+        more = count_groups(totals.unjudged, run, "more ")
         lines.append(
-            f"{count_groups(totals.unjudged, run, 'more ')} reached the threshold, beyond the {CANDIDATES:,} that the "
-            "query returns: reported without applying the ignore list, own thresholds and reminders."
+            f"{more} reached the threshold, beyond the {run.max_candidates:,} that the query returns: reported without "
+            "applying the ignore list, own thresholds and reminders."
         )
     if text := ignored(verdict, run, write):
         lines.append(text)
