@@ -164,9 +164,9 @@ WarehouseNames = Annotated[
 ]
 MetricsNamespace = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$"),
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,254}$"),  # as in deploy/template.yaml
     AfterValidator(_not_of_aws),
-    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./#-'"),
+    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./-', of which a letter or digit is first"),
 ]
 Topic = Annotated[
     str,
