@@ -184,7 +184,8 @@ def test_times_are_read_with_their_zone() -> None:
         ({"threshold": None}, "threshold is None"),
         ({"threshold": "5"}, "threshold is '5'"),
         ({"threshold": 0}, "threshold is 0: "),
-        ({"schedule": "* * * * *"}, "schedule can be set in a monitor file only; valid here: threshold, dry_run"),
+        ({"schedule": "* * * * *"}, "schedule can be set in a monitor file only"),
+        ({"warehouses": []}, "warehouses can be set in a monitor file only"),
         ({"aws_conn_id": "x"}, "aws_conn_id can be set in a monitor file only"),
         (
             {"sns_topic_arn": "{{ conn.x.password }}"},

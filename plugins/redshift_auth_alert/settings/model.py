@@ -182,7 +182,8 @@ class Settings(SingleSettings):
         if not isinstance(overrides or {}, Mapping):
             raise SettingsError(f"run overrides: hold {written(overrides)}; valid: a JSON object of settings")
         given = dict(overrides or {})
-        problems = unknown_settings(given, per_run_names(), dict.fromkeys(Settings.model_fields, "in a monitor file"))
+        elsewhere = dict.fromkeys([*Settings.model_fields, "warehouses"], "in a monitor file")
+        problems = unknown_settings(given, per_run_names(), elsewhere)
         topic = given.get("sns_topic_arn", self.sns_topic_arn)
         if topic is None:  # the trigger form's empty field
             del given["sns_topic_arn"]

@@ -14,7 +14,7 @@ from jinja2 import Environment as Jinja
 from jinja2 import TemplateSyntaxError, meta
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern
+from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern, not_blank
 from redshift_auth_alert.settings.wording import Valid, did_you_mean
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
@@ -37,7 +37,7 @@ def _cron(value: str) -> str:
 
 @cache  # as Python searches the disk each time
 def _time_zones() -> set[str]:
-    return available_timezones()
+    return available_timezones() - {"localtime", "Factory"}  # that of the worker, whatever it is, and none
 
 
 def _time_zone(value: str) -> str:
@@ -134,7 +134,12 @@ UserNames = Annotated[
         "of these"
     ),
 ]
-Environment = Annotated[str, Field(pattern=r"^[ -~]{1,40}$"), Valid("1 to 40 printable ASCII characters")]
+Environment = Annotated[
+    str,
+    Field(pattern=r"^[ -~]{1,40}$"),
+    AfterValidator(not_blank),
+    Valid("1 to 40 printable ASCII characters"),
+]
 ConnectionId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$"), Valid("1 to 250 letters, digits, '_', '.' and '-'")
 ]

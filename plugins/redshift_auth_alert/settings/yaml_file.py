@@ -48,7 +48,7 @@ def read_content(file: Path, entries_of: str) -> Content:
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}") from error
     except _ERRORS as error:
-        raise SettingsError(f"not valid YAML: {error}") from error
+        raise SettingsError(_fault(error)) from error
     if settings is None:
         raise SettingsError("is empty; write settings as 'name: value' lines")
     if not isinstance(settings, dict):
@@ -82,7 +82,12 @@ def _entry(loader: Any, node: yaml.Node, fault: str) -> Entry:
             raise yaml.YAMLError(fault)
         return Entry(line, loader.construct_document(node))
     except _ERRORS as error:
-        return Entry(line, None, f"not valid YAML: {error}")
+        return Entry(line, None, _fault(error))
+
+
+def _fault(error: Exception) -> str:
+    says = "a number is too large" if "integer string conversion" in str(error) else error  # that is advice on Python
+    return f"not valid YAML: {says}"
 
 
 def _appear_twice(root: yaml.Node | None) -> str:
