@@ -16,7 +16,7 @@ from airflow.sdk import DAG, get_parsing_context
 
 from redshift_auth_alert.settings.include import include_folder
 from redshift_auth_alert.settings.monitors import Monitor, load_monitors
-from redshift_auth_alert.tasks.doc import describe
+from redshift_auth_alert.tasks.doc import describe, headline
 from redshift_auth_alert.tasks.lockout import guarded_sign_in
 from redshift_auth_alert.tasks.operators import RedshiftSQLOperator, ReportFailureOperator
 from redshift_auth_alert.tasks.run import Run, params
@@ -36,7 +36,7 @@ def build_dag(monitor: Monitor) -> DAG:
     settings, run = monitor.settings, Run(monitor, INCLUDE)
     with DAG(
         dag_id=monitor.dag_id,
-        description=f"Alerts on {settings.threshold} authentication failures within {settings.window_minutes} minutes",
+        description=headline(monitor),
         doc_md=describe(monitor),
         schedule=settled_timetable(
             settings.schedule,

@@ -11,11 +11,13 @@ from itertools import pairwise
 
 from croniter import croniter
 
+from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.settings.monitors import DAG_ID, Monitor
 
 ALARMS = 450  # of the 500 resources of a stack; the others are the template's own
 _BYTES = 4096  # of a parameter's value
 _LONGEST = 302_400  # seconds: CloudWatch looks back 7 days at most, and the alarm looks at two intervals
+_SOON = timedelta(days=3)  # so long an alarm may be on before a monitor starts
 
 
 def watched_by(monitors: Iterable[Monitor]) -> str:
@@ -26,13 +28,19 @@ def watched_by(monitors: Iterable[Monitor]) -> str:
     lines, entries = [], defaultdict(list)
     for monitor in monitors:
         name, namespace = _name(monitor.dag_id), monitor.settings.metrics_namespace
-        seconds = _longest_interval(monitor.settings.schedule)
+        seconds, start = _longest_interval(monitor.settings.schedule), monitor.settings.start_date
         if namespace is None:
-            lines.append(f"No alarm watches {name}: it sends no metrics; set metrics_namespace.")
+            why = "it sends no metrics; set metrics_namespace."
+        elif monitor.settings.dry_run:
+            why = "its runs are dry, so they send no metrics; remove dry_run."
+        elif start > datetime.now(UTC) + _SOON:
+            why = f"it starts at {format_utc(start)} UTC; deploy again then."
         elif seconds > _LONGEST:
-            lines.append(f"No alarm watches {name}: its schedule pauses for more than 3.5 days.")
+            why = "its schedule pauses for more than 3.5 days."
         else:
             entries[namespace].append((name, seconds))
+            continue
+        lines.append(f"No alarm watches {name}: {why}")
     stacks = []
     for namespace, found in sorted(entries.items()):
         usual = Counter(seconds for _, seconds in found).most_common(1)[0][0]

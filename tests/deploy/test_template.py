@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint
+from hypothesis import given
+from hypothesis import strategies as st
 from moto.cloudformation import parsing
 from moto.kms.models import kms_backends
 
 from deploy.watch import ALARMS
-from redshift_auth_alert.settings.monitors import DAG_ID, load_monitors
+from redshift_auth_alert.settings.model import SingleSettings
+from redshift_auth_alert.settings.monitors import DAG_ID, LONGEST_ID, load_monitors
+from redshift_auth_alert.settings.wording import examined
 from sandbox.aws import ACCOUNT, REGION, Cloud
 from tests.conftest import ROOT
 from tests.deploy.policies import is_allowed
@@ -235,6 +239,45 @@ def test_monitors_that_differ_in_punctuation_alone_are_refused() -> None:
 @pytest.mark.parametrize("value", ["", "a b", "a:0", "a:", "a:1800:3600", ":1800", "a*"])
 def test_what_names_no_monitor_is_refused(value: str) -> None:
     assert not re.fullmatch(TEMPLATE["Parameters"]["Monitors"]["AllowedPattern"], value)
+
+
+def takes(parameter: str, value: str) -> bool:
+    """Whether a parameter of the template takes a value."""
+    return re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value) is not None
+
+
+@pytest.mark.parametrize("seconds", ["60", "300", "1800", "3600", "86400", "219900", "302400"])
+def test_whole_minutes_up_to_three_and_a_half_days_are_a_schedules_seconds(seconds: str) -> None:
+    assert (takes("ScheduleSeconds", seconds), takes("Monitors", f"sales:{seconds}")) == (True, True)
+
+
+@pytest.mark.parametrize("seconds", ["0", "30", "59", "61", "100", "3610", "1820", "060", "302460", "600000"])
+def test_no_other_seconds_are_taken_as_cloudwatch_would_refuse_the_alarm(seconds: str) -> None:
+    assert (takes("ScheduleSeconds", seconds), takes("Monitors", f"sales:{seconds}")) == (False, False)
+
+
+@given(st.integers(1, 310_000))
+def test_seconds_are_taken_as_they_divide(seconds: int) -> None:
+    assert takes("ScheduleSeconds", str(seconds)) == (seconds % 60 == 0 and seconds <= 302_400)
+
+
+def test_the_longest_name_that_a_monitor_may_have_is_taken_and_no_longer_one() -> None:
+    longest = LONGEST_ID - len(f"{DAG_ID}__")
+    assert (takes("Monitors", "m" * longest), takes("Monitors", "m" * (longest + 1))) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "taken"),
+    [
+        ("RedshiftAuthAlert", True), ("Security/Redshift_1.2-x", True), ("9", True), ("n" * 255, True),
+        ("AWSome/x", True), ("AWS/Redshift", False), ("#x", False), ("a#b", False), ("_x/y", False), ("/x", False),
+        ("-x", False), ("n" * 256, False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_monitors_namespace_of_metrics_is_one_that_the_stack_takes(namespace: str, taken: bool) -> None:  # noqa: FBT001
+    _, problems = examined(SingleSettings, {"metrics_namespace": namespace})
+    refused = any(name == "metrics_namespace" for name, _ in problems)
+    assert (takes("MetricNamespace", namespace), not refused) == (taken, taken)
 
 
 def test_the_monitors_to_watch_must_be_given() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,8 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:alerts"
 HEADING = "Parameters of deploy/template.yaml for alarms on these monitors:\n"
 
 
-def monitor(name: str = "", *, namespace: str | None = "RedshiftAuthAlert", schedule: str = "*/30 * * * *") -> Monitor:
-    settings = Settings(environment="test", sns_topic_arn=TOPIC, schedule=schedule, metrics_namespace=namespace)
+def monitor(name: str = "", *, namespace: str | None = "RedshiftAuthAlert", **given: Any) -> Monitor:
+    settings = Settings(environment="test", sns_topic_arn=TOPIC, metrics_namespace=namespace, **given)
     return Monitor(dag_id=f"{DAG_ID}__{name}" if name else DAG_ID, file=Path("a.yaml"), settings=settings)
 
 
@@ -70,6 +72,22 @@ def test_a_monitor_that_pauses_for_longer_than_an_alarm_looks_back_is_named(sche
 def test_a_monitor_without_metrics_is_named() -> None:
     said = watched_by([monitor("a", namespace=None)])
     assert said == "No alarm watches a: it sends no metrics; set metrics_namespace."
+
+
+def test_a_monitor_that_runs_dry_is_named() -> None:
+    said = watched_by([monitor("a"), monitor("b", dry_run=True)])
+    assert said.endswith("Monitors=a\nNo alarm watches b: its runs are dry, so they send no metrics; remove dry_run.")
+
+
+def test_a_monitor_that_starts_much_later_is_named() -> None:
+    said = watched_by([monitor("a"), monitor("b", start_date="2999-01-31")])
+    assert said.endswith("Monitors=a\nNo alarm watches b: it starts at 2999-01-31 00:00:00 UTC; deploy again then.")
+
+
+@pytest.mark.parametrize(("days", "alarms"), [(2, 1), (4, 0)])
+def test_a_monitor_that_starts_soon_has_its_alarm(days: int, alarms: int) -> None:
+    start = datetime.now(UTC) + timedelta(days=days)
+    assert len(listed(watched_by([monitor("a", start_date=start)]))) == alarms
 
 
 def test_each_namespace_needs_a_stack_of_its_own() -> None:

@@ -119,7 +119,7 @@ def test_the_scanned_days_are_those_of_the_range_and_the_day_after(
 
 @pytest.mark.parametrize("source", ["audit_log_s3", "cloudtrail"])
 def test_a_log_in_s3_needs_a_connection_to_athena(source: str) -> None:
-    with pytest.raises(SettingsError, match=f"athena_conn_id is None: source {source} is read through Athena"):
+    with pytest.raises(SettingsError, match=f"athena_conn_id is missing: source {source} is queried through Athena"):
         Settings.model_validate(OWN).for_run({"source": source})
 
 

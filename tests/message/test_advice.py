@@ -45,14 +45,14 @@ def got_in(user: str) -> dict[str, Any]:
     [
         (got_in("ann") | {"top_users": ADMIN}, "got-in", 'ALTER USER "ann" NOLOGIN;'),
         ({"own_failures": 14, "stranger": True}, "own-sign-ins", "correct the user or the password of this monitor's "),
-        (STEADY | {"known": KNOWN, "top_users": ADMIN}, "admin-tried", "close the address now"),
+        (STEADY | {"known": KNOWN, "top_users": ADMIN}, "admin-tried", "block the address now"),
         (STEADY | {"known": KNOWN}, "old-password", "correct the password in the job on that host"),
-        ({"top_users": ADMIN, "stranger": True}, "admin-tried", "close the address now"),
-        ({"top_users": LOCKED, "stranger": True}, "locked-out", "close the address first; then unlock:"),
+        ({"top_users": ADMIN, "stranger": True}, "admin-tried", "block the address now"),
+        ({"top_users": LOCKED, "stranger": True}, "locked-out", "block the address first; then unlock:"),
         ({"first_login": Login(NOON, "bi")}, "shared-address", "others sign in from there"),
-        ({"stranger": True}, "stranger", "close the address, unless you know the host"),
-        (STEADY, "old-password", "look for a job on that host; if there is none, close the address"),
-        ({"known": KNOWN}, "alert", "find out who it is, or close the address"),
+        ({"stranger": True}, "stranger", "block the address unless you know the host; it never signed in here before"),
+        (STEADY, "old-password", "look for a job on that host; if there is none, block the address"),
+        ({"known": KNOWN}, "alert", "find out who it is, or block the address"),
     ],
 )
 def test_the_case_is(facts: dict[str, Any], anchor: str, first: str) -> None:
@@ -102,7 +102,7 @@ def test_a_user_is_of_iam_only_where_the_prefix_is_in_capitals() -> None:
 
 
 STRANGER = {"stranger": True}
-THEN = "then close the address"
+THEN = "then block the address"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ THEN = "then close the address"
     ],
     ids=["commands", "a command and a sentence", "IAM", "a name that is not safe to paste"],
 )
-def test_the_address_of_a_stranger_that_got_in_is_closed_at_last(
+def test_the_address_of_a_stranger_that_got_in_is_blocked_at_last(
     run: dict[str, Any], user: str, last: list[str]
 ) -> None:
     assert advice(run, **STRANGER, **got_in(user)).texts[-1:] == last
@@ -130,8 +130,8 @@ def test_the_address_of_a_stranger_that_got_in_is_closed_at_last(
     [{"known": KNOWN, "stranger": False}, STRANGER | {"group": {"user_name": "ann"}}],
     ids=["a known host", "a user that never signed in before"],
 )
-def test_no_other_address_is_closed_where_a_group_got_in(facts: dict[str, Any]) -> None:
-    assert "close" not in " ".join(advice(**facts, **got_in("ann")).texts)
+def test_no_other_address_is_blocked_where_a_group_got_in(facts: dict[str, Any]) -> None:
+    assert "block" not in " ".join(advice(**facts, **got_in("ann")).texts)
 
 
 def test_what_comes_after_a_command_is_a_comment_in_the_text_so_that_both_can_be_pasted() -> None:
@@ -172,9 +172,32 @@ def test_the_locked_user_is_unlocked(users: tuple[Any, ...], unlock: str) -> Non
     assert advice(top_users=users).texts[1] == unlock
 
 
-def test_a_group_without_a_host_speaks_of_several_addresses() -> None:
-    found = advice(group={"user_name": "ann"}, stranger=True)
-    assert found.texts == ["close the addresses that try this user, unless you know the host: it is a stranger"]
+WHICH = "find out which hosts these are, and block those that you do not know"
+
+
+@pytest.mark.parametrize("group", [{"user_name": "ann"}, {"database_name": "dev"}], ids=["user", "database"])
+@pytest.mark.parametrize(
+    "facts",
+    [{"first_login": Login(NOON, "bi")}, STRANGER, STEADY, {"known": KNOWN}],
+    ids=["others sign in", "never signed in before", "a steady drip", "no case of its own"],
+)
+def test_a_group_without_a_host_gets_no_advice_on_one_host(group: dict[str, str], facts: dict[str, Any]) -> None:
+    assert advice(group=group, **facts) == Advice((tuple(WHICH.split()),), "alert")
+
+
+def test_a_group_of_a_host_and_a_user_gets_advice_on_that_host() -> None:
+    assert advice(group={"remote_host": "192.0.2.1", "user_name": "ann"}, **STEADY).anchor == "old-password"
+
+
+@pytest.mark.parametrize(
+    ("group", "first"),
+    [
+        ({"user_name": "ann"}, "block the addresses that try this user first; then unlock:"),
+        ({"database_name": "dev"}, "block the addresses that try it first; then unlock:"),
+    ],
+)
+def test_a_group_without_a_host_speaks_of_several_addresses(group: dict[str, str], first: str) -> None:
+    assert advice(group=group, top_users=LOCKED).texts[0] == first
 
 
 @pytest.mark.parametrize(
@@ -220,12 +243,23 @@ def test_the_text_never_breaks_a_name(name: str) -> None:
     assert len(named) == (2 if identifier and literal else 0)
 
 
-def test_the_chat_leaves_a_command_out_that_it_would_alter() -> None:
-    def steps(user: str) -> str:
-        return chat(make_breach(**got_in(user))).split("what to do: ")[1]
-
-    assert '`ALTER USER "ann" NOLOGIN;`' in steps("ann")
-    assert steps("@ann") == "(runbook: got-in)"
+@pytest.mark.parametrize(
+    ("user", "source", "steps"),
+    [
+        pytest.param("@ann", "stl_connection_log", "see the runbook: got-in", id="no command"),
+        pytest.param("@ann", "sys_connection_log", "see the runbook: got-in", id="no command, but a sentence"),
+        pytest.param(
+            "ann",
+            "sys_connection_log",
+            '`ALTER USER "ann" NOLOGIN;` then end its sessions, by the statements in the runbook; then block the '
+            "address (runbook: got-in)",
+            id="all",
+        ),
+    ],
+)
+def test_the_chat_shows_all_steps_or_none_of_them(user: str, source: str, steps: str) -> None:
+    body = alert(make_breach(**STRANGER, **got_in(user)), message_format="chat", source=source).body
+    assert json.loads(body)["content"]["description"].partition("; what to do: ")[2] == steps
 
 
 def test_the_chat_gives_advice_on_the_worst_and_names_as_many_groups() -> None:
@@ -241,6 +275,6 @@ def test_the_json_form_says_what_it_looks_like_and_what_to_do() -> None:
     assert {name: breach[name] for name in ("looks_like", "attack_techniques", "what_to_do", "runbook")} == {
         "looks_like": "guessing 2 users in a burst",
         "attack_techniques": ["T1110.001"],
-        "what_to_do": ["find out who it is, or close the address"],
+        "what_to_do": ["find out who it is, or block the address"],
         "runbook": "docs/runbook.md#alert",
     }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redshift_auth_alert.detection.findings import Breach, Login
 from redshift_auth_alert.message.chat import plain
 from redshift_auth_alert.settings.entries import Ignore
 from tests.conftest import NOON
@@ -81,7 +82,7 @@ def test_no_name_can_mention_anybody_or_write_markup(name: str) -> None:
 def test_no_ignored_name_can_write_markup(name: str) -> None:
     ignored = make_breach(group={"remote_host": name}, outcome="ignored", entry=Ignore(user_name="*", reason="x"))
     last = description(verdict=make_verdict(make_breach(), ignored)).splitlines()[-1]
-    assert last.startswith("Ignored, though at the threshold")
+    assert last.startswith("Ignored, though they reached the threshold")
     assert not set("<>&*~|#!`@") & set(last)
 
 
@@ -106,3 +107,45 @@ def test_a_chat_shows_as_many_whole_groups_as_it_can_and_counts_the_others() -> 
     assert 5 < shown < 100
     assert written.endswith(f"... and {1_000 - shown} remote hosts more")
     assert len(written) < 3_300
+
+
+TICKS = [letter + "`" * 49 for letter in "abcde"]
+CONTROLS = [letter + "\x01" * 49 for letter in "abcde"]
+OTHERS = [make_breach(group={"remote_host": f"198.51.100.{last}"}, got_in=Login(NOON, "admin")) for last in range(3)]
+
+
+def hostile(names: list[str]) -> Breach:
+    """A host that locked users of these names and got in as one of them."""
+    users = tuple((name, 200, 200, NOON, False, True) for name in names)
+    return make_breach(failures=999, top_users=users, users_tried=5, got_in=Login(NOON, names[0]), stranger=True)
+
+
+@pytest.mark.parametrize("names", [TICKS, CONTROLS], ids=["back-ticks", "control characters"])
+def test_no_names_of_users_keep_a_group_out_of_the_chat(names: list[str]) -> None:
+    written = description(hostile(names), *OTHERS)
+    assert written.count("• ") == 4
+    assert len(written) <= 3_000
+
+
+def test_a_long_name_is_cut_but_not_within_an_escape() -> None:
+    assert '`"a' + "\\x60" * 9 + "..` (200)" in description(hostile(TICKS))
+
+
+def test_a_name_of_forty_characters_is_whole() -> None:
+    assert f"as `{'x' * 40}`" in description(hostile(["x" * 40]))
+
+
+def test_a_group_whose_line_does_not_fit_gets_a_short_one_and_the_next_go_on() -> None:
+    many = [hostile(TICKS) for _ in range(5)]
+    written = description(*many, *OTHERS)
+    assert written.count("• `203.0.113.7` 999 failures, new, GOT IN\n") >= 1
+    assert written.count("• ") == 8
+
+
+@pytest.mark.parametrize("number", [6, 1])
+def test_the_notes_count_in_the_limit(number: int) -> None:
+    entry = Ignore(user_name="*", reason="#" * 200)
+    ignored = make_breach(group={"user_name": "`" * 50}, outcome="ignored", entry=entry)
+    written = description(verdict=make_verdict(*[hostile(TICKS)] * 20, *[ignored] * number))
+    assert written.count("• ") >= 3
+    assert len(written) <= 3_000

@@ -102,15 +102,17 @@ def test_a_failure_reads_in_full() -> None:
         == """\
 An interval was not evaluated: it may hide an attack.
 
-Monitor   redshift_auth_failure_alert
-Interval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
-Run       scheduled__1
-Task      query_auth_failures
-Runbook   docs/runbook.md#failed
+Environment  overridden
+Monitor      redshift_auth_failure_alert
+Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC
+Run          scheduled__1
+Task         query_auth_failures
+Runbook      docs/runbook.md#failed
 
 Reason: no "rights"\\nForged: line
 
-Once fixed, clear the failed task. The run then evaluates the same interval.
+Once fixed, clear query_auth_failures and the tasks after it. The run then
+evaluates the same interval.
 """
     )
 
@@ -118,7 +120,7 @@ Once fixed, clear the failed task. The run then evaluates the same interval.
 def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
     message = failure(None, reason="run overrides: threshold is 0")
     assert message.subject == "[FAILED] (test) Redshift: sign-ins not evaluated"
-    assert "Interval  unknown, as the run's settings are invalid\n" in message.body
+    assert "Interval     unknown, as the run's settings are invalid\n" in message.body
     assert unwrapped(message.body).endswith(
         "Trigger a new run with valid overrides. Clearing this run would fail again.\n"
     )
@@ -127,13 +129,20 @@ def test_a_failure_for_invalid_overrides_says_to_trigger_anew() -> None:
 def test_an_alert_that_could_not_be_published_is_not_called_not_evaluated() -> None:
     message = failure(make_run(), "publish_alert")
     assert message.subject == "[FAILED] (test) Redshift: alert not published"
-    assert message.body.startswith("An interval was evaluated, but its message was not published")
+    assert message.body.startswith("A message could not be published. It may report an attack.\n")
     assert message.body.endswith("Once fixed, clear publish_alert. It then publishes the same alert.\n")
 
 
 def test_a_failure_says_the_interval_in_local_time() -> None:
     body = failure(make_run(display_timezone="Asia/Kolkata")).body
-    assert "Local time  2026-03-01 17:30:00 to 2026-03-01 18:00:00 IST\n" in body
+    assert "Local time   2026-03-01 17:30:00 to 2026-03-01 18:00:00 IST\n" in body
+
+
+@pytest.mark.parametrize("task_id", ["query_auth_failures", "publish_alert", "require_coverage"])
+@pytest.mark.parametrize("more", [{}, {"check_only": True}], ids=["an evaluation", "a check"])
+def test_no_line_of_a_failure_is_longer_than_78_columns(task_id: str, more: dict[str, Any]) -> None:
+    lines = failure(make_run(**more), task_id, "why " * 100).body.splitlines()
+    assert [line for line in lines if len(line) > 78] == []
 
 
 @pytest.mark.parametrize("run", [make_run(), None])

@@ -119,5 +119,7 @@ def test_a_warehouse_with_a_hostile_name_alters_nothing_around_it(form: str) -> 
 def test_the_report_after_the_alert_says_that_all_has_to_be_cleared() -> None:
     message = failure(make_run(**FLEET), "require_coverage", REASON, warehouse="fleet-123456789012")
     assert message.subject == "[FAILED] (test) fleet-123456789012: not all warehouses evaluated"
-    assert message.body.startswith("An interval was evaluated and reported, but not for all warehouses: the others may")
+    assert message.body.startswith(
+        "An interval was evaluated and reported, but not for all warehouses: the others\nmay"
+    )
     assert "clear query_auth_failures and all tasks after it" in message.body.replace("\n", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,11 +42,17 @@ Monitor      redshift_auth_failure_alert
 Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
-Before this run, others failed: intervals within 2026-03-01 11:00:00 to
-  2026-03-01 12:00:00 UTC were not evaluated or not reported. Clear their
-  failed tasks.
+Earlier runs failed. Some intervals within 2026-03-01 11:00:00 to 2026-03-01
+  12:00:00 UTC were not evaluated or not reported. Clear the failed tasks of
+  those runs.
 """
     )
+
+
+def test_a_run_with_nothing_to_report_after_none_that_failed_does_not_say_that_it_works_again() -> None:
+    verdict = make_verdict(make_breach(outcome="held_back"))
+    body = compose_alert(build_alert(verdict, make_run(remind_every_minutes=240))).body
+    assert body.startswith("This interval was evaluated and has nothing to report.\n")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ Before this run, others failed: intervals within 2026-03-01 11:00:00 to
 def test_a_run_that_has_more_to_report_says_that_others_failed_beside_it(verdict: Verdict, severity: str) -> None:
     message = after_failures(verdict)
     assert message.attributes["severity"] == severity
-    assert f"others failed: intervals within {SPAN}" in unwrapped(message.body)
+    assert f"Some intervals within {SPAN} were not evaluated" in unwrapped(message.body)
 
 
 @pytest.mark.parametrize("message_format", FORMS)
@@ -79,7 +86,9 @@ def test_both_documents_keep_the_schema(missing: Any) -> None:
 def test_a_failure_that_repeats_names_all_that_failed_so_far() -> None:
     body = failure(make_run(), missing=Interval(NOON - 60 * MINUTE, NOON + 30 * MINUTE)).body
     assert "\nFailed so far  intervals within 2026-03-01 11:00:00 to 2026-03-01 12:30:00 UTC\n" in body
-    assert unwrapped(body).endswith("Once fixed, clear the failed tasks of all runs that failed.\n")
+    assert unwrapped(body).endswith(
+        "Once fixed, clear query_auth_failures and the tasks after it, in all runs that\nfailed.\n"
+    )
 
 
 def test_a_first_failure_names_its_own_interval_once() -> None:
@@ -88,8 +97,17 @@ def test_a_first_failure_names_its_own_interval_once() -> None:
 
 def test_skipped_intervals_are_named_with_how_to_evaluate_them() -> None:
     body = failure(replace(make_run(), skipped=True)).body
-    assert "\nInterval  2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
+    assert "\nInterval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC\n" in body
     assert "run a backfill over their dates, or trigger one run with this start and end" in " ".join(body.split())
+
+
+@pytest.mark.parametrize(
+    ("days", "by_one_run"), [pytest.param(31, True, id="31 days"), pytest.param(32, False, id="32 days")]
+)
+def test_one_run_is_recommended_only_for_intervals_that_it_could_evaluate(days: int, by_one_run: bool) -> None:  # noqa: FBT001
+    body = failure(replace(make_run(start=NOON - timedelta(days=days), end=NOON), skipped=True)).body
+    says = " ".join(body.split())
+    assert ("run a backfill over their dates" in says, "trigger one run" in says) == (True, by_one_run)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ def test_the_subject_counts_the_outcomes() -> None:
     assert subject == "[TEST] (test) Redshift: set-up: 1 ok, 1 not ok, 1 not checked"
 
 
+def test_the_subject_leaves_out_an_outcome_that_no_check_has() -> None:
+    assert setup_report(SIGN_IN, EVENTS).subject == "[TEST] (test) Redshift: set-up: 1 ok, 1 not ok"
+
+
 def test_the_subject_says_that_all_is_ok() -> None:
     assert setup_report(SIGN_IN).subject.endswith(": all 1 checks ok")
 
@@ -48,7 +52,9 @@ def test_a_check_that_fails_as_a_whole_speaks_of_no_interval() -> None:
     failed = failure(make_run(check_only=True))
     assert failed.subject.endswith(": set-up not checked")
     assert failed.body.startswith("The set-up was not checked, or the message about it was not published.\n")
-    assert failed.body.endswith("\n\nOnce fixed, clear the failed task.\n")
+    assert failed.body.endswith(
+        "\n\nOnce fixed, clear query_auth_failures and the tasks after it. The run then\nchecks the set-up again.\n"
+    )
 
 
 def test_the_json_form_keeps_its_schema() -> None:

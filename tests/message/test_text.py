@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,7 +51,7 @@ Source       stl_connection_log
 Runbook      docs/runbook.md#got-in and #alert
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    GOT IN      2026-03-01 12:10:00 UTC as admin, after it had failed
+    GOT IN      2026-03-01 12:10:00 UTC as admin, which it had failed as
     Looks like  guessing 2 users in a burst, then got in (T1110.001, T1078)
     What to do  ALTER USER "admin" NOLOGIN;
                 SELECT pg_terminate_backend(process) FROM stv_sessions WHERE
@@ -63,7 +63,7 @@ Runbook      docs/runbook.md#got-in and #alert
 
 203.0.113.7 [14 times] new
     Looks like  guessing 2 users in a burst (T1110.001)
-    What to do  find out who it is, or close the address
+    What to do  find out who it is, or block the address
     Failures    2026-03-01 12:01:00 to 12:09:00 UTC ··█▄▁▁······ peak 15
     Tried       admin (9), root (5)
 
@@ -214,7 +214,7 @@ def test_the_closing_message_reads_in_full() -> None:
     assert (
         message.body
         == """\
-1 remote host quiet again: not at the threshold for 30 minutes.
+1 remote host quiet again: below the threshold for 30 minutes.
 
 Environment  test
 Monitor      redshift_auth_failure_alert
@@ -289,14 +289,17 @@ def test_a_group_that_got_in_has_ten_lines_at_most(known: Known) -> None:
 
 def test_a_threshold_of_its_own_is_named() -> None:
     message = alert(make_breach(threshold=25), thresholds=[{"remote_host": "203.0.113.7", "threshold": 25}])
-    assert "Threshold   25 of its own\n" in message.body
-    assert "10 or more authentication failures, or their own threshold,\nwithin 30 minutes." in message.body
+    assert "Threshold   25 (its own)\n" in message.body
+    assert "10 or more authentication failures (some have their own\nthreshold) within 30 minutes." in message.body
 
 
 def test_ignored_groups_are_named_in_a_line_with_the_reasons() -> None:
     ignored = make_breach(group={"remote_host": "192.0.2.1"}, entry=GATEWAY, outcome="ignored")
     body = unwrapped(alert(verdict=make_verdict(make_breach(), ignored, ignored=4)).body)
-    assert "Ignored, though at the threshold: 4 remote hosts: 192.0.2.1 (14 times; BI gateway) and 3 more.\n" in body
+    assert (
+        "Ignored, though they reached the threshold: 4 remote hosts: 192.0.2.1 (14 times; BI gateway) and 3 more.\n"
+        in body
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,8 +317,15 @@ def test_groups_that_did_not_come_back_from_the_query_are_counted() -> None:
     message = alert(verdict=make_verdict(make_breach(), unjudged=2_000))
     assert message.subject.endswith(": 2,001 remote hosts failed to sign in")
     assert unwrapped(message.body).endswith(
-        "2,000 remote hosts more than the query returns: reported without applying the ignore list, own thresholds and "
-        "reminders.\n"
+        "2,000 more remote hosts reached the threshold, beyond the 10,000 that the query returns: reported without "
+        "applying the ignore list, own thresholds and reminders.\n"
+    )
+
+
+def test_with_own_thresholds_fewer_groups_come_back_from_the_query() -> None:
+    own = [{"remote_host": "192.0.2.1", "threshold": 5}]
+    assert "beyond the 5,000 that the query returns" in unwrapped(
+        alert(verdict=make_verdict(make_breach(), unjudged=1), thresholds=own).body
     )
 
 
@@ -340,3 +350,19 @@ def test_every_group_is_named_the_worst_in_full_and_the_others_in_one_line_each(
     assert body.count(" [14 times] new\n") == 250
     assert body.count("    Failures ") == 50
     assert "... and" not in body
+
+
+@pytest.mark.parametrize(
+    ("start", "local"),
+    [
+        (datetime(2026, 3, 29, 0, 30, tzinfo=UTC), ("01:30:00 CET to ", "03:30:00 CEST")),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), ("02:30:00 CEST to ", "02:30:00 CET")),
+    ],
+    ids=["forward", "back"],
+)
+def test_local_times_around_a_clock_change_name_both_zones(start: datetime, local: tuple[str, str]) -> None:
+    end, day = start + 60 * MINUTE, f"{start:%Y-%m-%d}"
+    breach = make_breach(first_failure_at=start, last_failure_at=end, first_breach_at=start)
+    body = alert(breach, start=start, end=end, display_timezone="Europe/Berlin").body
+    assert f"Local time   {day} {local[0]}{day} {local[1]}\n" in body
+    assert f" UTC, {local[0]}{local[1]}" in unwrapped(body)

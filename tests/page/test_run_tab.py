@@ -50,7 +50,7 @@ def test_it_says_who_attacked_and_whether_they_got_in(open_tab: Open) -> None:
         "from 2026-03-01 12:01:00 UTC to 2026-03-01 12:09:00 UTC; peak 15, threshold 10",
         "from 2026-03-01 12:05:00 UTC to 2026-03-01 12:09:00 UTC",
         "admin (9), root (5)",
-        "find out who it is, or close the address",
+        "find out who it is, or block the address",
     ],
 )
 def test_a_group_has_what_matters_first_of_the_alert(open_tab: Open, says: str) -> None:

@@ -103,7 +103,7 @@ def test_an_entry_may_hold_until_the_last_day_there_is() -> None:
         ),
         (
             "ignore: [{remote_host: 10.0.0.1/8, reason: x}]",
-            "'10.0.0.1/8': has host bits set; valid: an address such as",
+            "'10.0.0.1/8': not the first address of its network; did you mean '10.0.0.0/8'? valid: an address such as",
         ),
         (
             "ignore: [{remote_host: 192.0.2.1, reason: x, until: soon}]",
@@ -113,7 +113,22 @@ def test_an_entry_may_hold_until_the_last_day_there_is() -> None:
             "ignore: [{remote_host: 192.0.2.1, reason: x, untill: 2026-01-01}]",
             "ignore entry 1: unknown key 'untill'; did you mean 'until'? valid: keys remote_host, user_name, ",
         ),
-        ("ignore: [{remote_host: 192.0.2.1, reason: x, 5: 1}]", "ignore entry 1: unknown key "),
+        ("ignore: [{remote_host: 192.0.2.1, reason: x, 5: 1}]", "ignore entry 1: unknown key 5; valid: keys "),
+        ("ignore: [{remote_host: 192.0.2.1, reason: x, 1: 1}]", "ignore entry 1: unknown key 1; valid: keys "),
+        ("ignore: [{remote_host: 192.0.2.1, reason: x, 2026-01-01: 1}]", "ignore entry 1: unknown key "),
+        ("ignore: [{remote_host: 192.0.2.1, reason: x, on: 1}]", "ignore entry 1: unknown key True; valid: keys "),
+        ("ignore: [{remote_host: 192.0.2.1, reason: ' '}]", "ignore entry 1: reason is ' ': blank; valid: 1 to 200 "),
+        ("ignore: [{user_name: ' ', reason: x}]", "ignore entry 1: user_name is ' ': blank; valid: a pattern of 1 to "),
+        ("ignore: [{user_name: '', reason: x}]", "ignore entry 1: user_name is '': empty; valid: a pattern of 1 to "),
+        (
+            "ignore: [{remote_host: 192.0.2.1, reason: x, until: 20261231}]",
+            "ignore entry 1: until is 20261231: not a date; valid: a date such as 2026-12-31, ",
+        ),
+        (
+            "ignore: [{remote_host: 192.0.2.1, reason: x, until: 2026-12-31T00:00:00}]",
+            "ignore entry 1: until is 2026-12-31T00:00:00: not a date; valid: a date such as 2026-12-31, ",
+        ),
+        ("ignore: [{remote_host: 1, reason: x}]", "ignore entry 1: remote_host is 1: not text; valid: an address "),
         (
             "ignore: [{user_name: etl, reason: x}]",
             "ignore entry 1 matches nothing, as group_by lacks user_name; remove the entry; ",

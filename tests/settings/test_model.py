@@ -59,6 +59,8 @@ def test_a_value_beyond_a_bound_is_invalid(name: str, value: int) -> None:
         {"lockout_after": None},
         {"admin_users": ["admin", "IAM:dba_*"]},
         {"sns_topic_arn": "{{ var.value.topic }}"},
+        {"sns_topic_arn": "{{ var.json.topics['alerts'] | trim }}"},
+        {"sns_topic_arn": "{{ conn.get('topic').host }}"},
         {"metrics_namespace": "Security/Redshift"},
         {"warehouse": "Sales-DWH_1.eu"},
         {"warehouse": "w" * 64},
@@ -142,6 +144,33 @@ def test_a_run_grouped_in_another_way_can_do_without_the_monitors_entries() -> N
     assert own.for_run({"group_by": ["user_name"], "ignore": []}).ignore == ()
 
 
+NAMED = Settings.model_validate(REQUIRED | FLEET | {"warehouse": "sales", "conn_id": "sales", "cluster": "sales-1"})
+
+
+@pytest.mark.parametrize("override", [{"conn_id": "ops"}, {"cluster": "ops-1"}, {"namespace": "ops_sys"}])
+def test_a_run_that_reads_another_warehouse_does_not_have_the_monitors_name_of_it(override: dict[str, str]) -> None:
+    assert NAMED.for_run(override).warehouse is None
+
+
+@pytest.mark.parametrize("override", [{"threshold": 3}, {"conn_id": "sales", "cluster": "sales-1"}])
+def test_a_run_that_reads_the_same_warehouse_has_the_monitors_name_of_it(override: dict[str, Any]) -> None:
+    assert NAMED.for_run(override).warehouse == "sales"
+
+
+SIGNED_IN = {"conn_id": "sales", "user_parameter": "/sales/user", "password_parameter": "/sales/password"}
+
+
+def test_a_run_does_not_sign_in_through_another_connection_with_the_monitors_password() -> None:
+    own = Settings.model_validate(REQUIRED | SIGNED_IN)
+    with pytest.raises(SettingsError) as refused:
+        own.for_run({"conn_id": "ops"})
+    assert str(refused.value) == (
+        "run overrides: conn_id is 'ops': user_parameter and password_parameter belong to the monitor's connection "
+        "'sales'; give 'ops' a monitor file of its own"
+    )
+    assert own.for_run({"conn_id": "sales"}).conn_id == "sales"
+
+
 def test_times_are_read_with_their_zone() -> None:
     run = MONITOR.for_run({"start": "2026-03-01T13:00:00+01:00", "end": "2026-03-01T13:00:00Z"})
     assert (run.start, run.end) == (datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 13, tzinfo=UTC))
@@ -155,7 +184,8 @@ def test_times_are_read_with_their_zone() -> None:
         ({"threshold": None}, "threshold is None"),
         ({"threshold": "5"}, "threshold is '5'"),
         ({"threshold": 0}, "threshold is 0: "),
-        ({"schedule": "* * * * *"}, "schedule can be set in a monitor file only; valid here: threshold, dry_run"),
+        ({"schedule": "* * * * *"}, "schedule can be set in a monitor file only"),
+        ({"warehouses": []}, "warehouses can be set in a monitor file only"),
         ({"aws_conn_id": "x"}, "aws_conn_id can be set in a monitor file only"),
         (
             {"sns_topic_arn": "{{ conn.x.password }}"},

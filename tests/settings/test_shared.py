@@ -49,11 +49,11 @@ def test_it_may_hold_the_first_date(tmp_path: Path) -> None:
     [
         ("threshold: 0", "threshold is 0: Input should be greater than or equal to 1; valid: an integer from 1 to "),
         ("treshold: 5", "unknown setting 'treshold'; did you mean 'threshold'? valid here: threshold, dry_run, "),
-        ("warehouses: [{name: a}]", "warehouses can be set in a monitor file only; valid here: threshold, "),
-        ("warehouse: sales", "warehouse can be set in a monitor file only; valid here: threshold, "),
-        ("start: 2026-01-01T00:00:00Z", "start can be set for a manual run only; valid here: threshold, "),
-        ("end: 2026-01-01T00:00:00Z", "end can be set for a manual run only; valid here: "),
-        ("check_only: true", "check_only can be set for a manual run only; valid here: "),
+        ("warehouses: [{name: a}]", "warehouses can be set in a monitor file only; this"),
+        ("warehouse: sales", "warehouse can be set in a monitor file only; this"),
+        ("start: 2026-01-01T00:00:00Z", "start can be set for a manual run only; this"),
+        ("end: 2026-01-01T00:00:00Z", "end can be set for a manual run only; this"),
+        ("check_only: true", "check_only can be set for a manual run only; this"),
         ("a: [", "not valid YAML: "),
     ],
 )
@@ -95,8 +95,8 @@ def test_a_monitors_own_invalid_value_is_its_files_problem(tmp_path: Path) -> No
 def test_a_setting_that_stands_nowhere_is_missing_in_the_monitors_file(tmp_path: Path) -> None:
     _, problems = load(tmp_path, _shared="environment: test\n", a="threshold: 3\n")
     assert problems == [
-        f"{tmp_path / 'a.yaml'}: sns_topic_arn is missing; valid: an SNS topic ARN, or a {{{{ template }}}} in a "
-        "monitor file"
+        f"{tmp_path / 'a.yaml'}: sns_topic_arn is missing; valid: an SNS topic ARN, or a template such as "
+        "{{ var.value.NAME }} in a monitor file"
     ]
 
 

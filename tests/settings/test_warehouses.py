@@ -37,6 +37,40 @@ def hosts(monitor: Monitor) -> list[str | None]:
     return [entry.remote_host for entry in monitor.settings.ignore]
 
 
+GATEWAY = "&gateway {remote_host: 192.0.2.1, reason: BI}"
+NEXT = "&next {<<: *gateway, remote_host: 192.0.2.2}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(
+            f"warehouses:\n - {{name: a, ignore: [{GATEWAY}, {NEXT}]}}\n - {{name: b, ignore: [*next]}}",
+            id="two entries",
+        ),
+        pytest.param(
+            f"warehouses:\n - {{name: b, ignore: [{GATEWAY}, {NEXT}, *next]}}\n - {{name: a}}", id="one of them"
+        ),
+        pytest.param(
+            f"ignore: [{GATEWAY}, {NEXT}]\nwarehouses:\n - {{name: a}}\n - {{name: b, ignore: [*next]}}",
+            id="beside the list",
+        ),
+    ],
+)
+def test_a_mapping_that_merges_another_can_be_repeated_by_an_alias(tmp_path: Path, lines: str) -> None:
+    monitors, problems = load(tmp_path, fleet=f"{VALID}{lines}\n")
+    assert problems == []
+    assert "192.0.2.2" in hosts(next(each for each in monitors if each.settings.warehouse == "b"))
+
+
+def test_a_key_that_appears_twice_under_an_alias_is_refused_wherever_that_stands(tmp_path: Path) -> None:
+    twice = "{remote_host: 192.0.2.1, reason: x, reason: y}"
+    lines = f"warehouses:\n - {{name: a, ignore: [&twice {twice}]}}\n - {{name: b, ignore: [*twice]}}\n - {{name: c}}\n"
+    monitors, problems = load(tmp_path, fleet=f"{VALID}{lines}")
+    assert [monitor.settings.warehouse for monitor in monitors] == ["c"]
+    assert [each.partition(": ")[2] for each in problems] == ["not valid YAML: reason appears twice; keep one"] * 2
+
+
 @pytest.mark.parametrize("stem", ["fleet", "default"])
 def test_each_warehouse_has_a_dag_of_its_own(tmp_path: Path, stem: str) -> None:
     monitors, problems = load(tmp_path, **{stem: VALID + TWO})
@@ -109,9 +143,9 @@ def refused(tmp_path: Path) -> Callable[[str], str]:
         ("{name: a, treshold: 5}", "unknown setting 'treshold'; did you mean 'threshold'? valid here: name, threshold"),
         ("{nam: a}", "unknown setting 'nam'; did you mean 'name'? valid here: name, threshold"),
         ("{name: a, 5: 1}", "unknown setting 5; valid here: name, "),
-        ("{name: a, warehouses: []}", "warehouses can be set in a monitor file only; valid here: name, "),
+        ("{name: a, warehouses: []}", "warehouses can be set in a monitor file only"),
         ("{name: a, warehouse: b}", "warehouse is 'b': the entry's name is the warehouse's; remove warehouse"),
-        ("{name: a, check_only: true}", "check_only can be set for a manual run only; valid here: name, "),
+        ("{name: a, check_only: true}", "check_only can be set for a manual run only"),
         ("{conn_id: a}", "name is missing; valid: 1 to 64 letters, digits, '_', '.' and '-', without '__'"),
         ("{name: }", "name is None: not text, so put it in quotes; valid: 1 to 64 letters, "),
         ("{name: 2024}", "name is 2024: not text, so put it in quotes; valid: 1 to 64 letters, "),
@@ -125,8 +159,8 @@ def refused(tmp_path: Path) -> Callable[[str], str]:
         ("[name, sales]", "a warehouse is ['name', 'sales']; valid: an entry such as "),
         ("{name: a, name: b}", "not valid YAML: name appears twice; keep one"),
         ("{name: a, start_date: 2026-13-01}", "not valid YAML: month must be in 1..12"),
-        ("{name: a, source: cloudtrail}", "athena_conn_id is None: source cloudtrail is read through Athena; "),
-        ("{name: a, user_parameter: /user}", "password_parameter is None: set both user_parameter and "),
+        ("{name: a, source: cloudtrail}", "athena_conn_id is missing: source cloudtrail is queried through Athena; "),
+        ("{name: a, user_parameter: /user}", "password_parameter is missing: user_parameter is set; "),
         (
             "{name: a, source: audit_log_s3, athena_conn_id: a}",
             "settle_minutes is 5: too soon for source audit_log_s3, as ",

@@ -20,16 +20,18 @@ Refused = Callable[[str], str]
         ("treshold: 5", "unknown setting 'treshold'; did you mean 'threshold'? valid here: threshold, dry_run, "),
         ("zzz: 5", "unknown setting 'zzz'; valid here: threshold, dry_run, "),
         ("5: 1", "unknown setting 5; valid here: "),
-        ("start: 2026-01-01T00:00:00Z", "start can be set for a manual run only; valid here: threshold, "),
+        ("start: 2026-01-01T00:00:00Z", "start can be set for a manual run only"),
         (
             "threshold: 0",
             "threshold is 0: Input should be greater than or equal to 1; valid: an integer from 1 to 1000000",
         ),
-        ("threshold: ten", "threshold is 'ten': Input should be a valid integer; valid: an integer from 1 to 1000000"),
-        ("threshold: true", "threshold is True: "),
-        ("threshold: 9.5", "threshold is 9.5: "),
-        ("threshold: null", "threshold is None: "),
-        ("dry_run: 1", "dry_run is 1: Input should be a valid boolean; valid: true or false"),
+        ("threshold: ten", "threshold is 'ten': not a whole number; valid: an integer from 1 to 1000000"),
+        ("threshold: true", "threshold is True: not a whole number; valid: "),
+        ("threshold: 9.5", "threshold is 9.5: not a whole number; valid: "),
+        ("threshold: .inf", "threshold is inf: not a whole number; valid: "),
+        (f"threshold: {'9' * 5_000}", "not valid YAML: a number is too large"),
+        ("threshold: null", "threshold is None: not a whole number; valid: "),
+        ("dry_run: 1", "dry_run is 1: neither true nor false; valid: true or false"),
         ("notify_when_over: 1", "valid: true or false"),
         (
             "source: stl",
@@ -55,16 +57,20 @@ Refused = Callable[[str], str]
             "ignore: [{warehouse: lab, reason: x}]",
             "ignore entry 1 matches nothing, as group_by lacks warehouse; remove",
         ),
-        ("source: audit_log_s3", "athena_conn_id is None: source audit_log_s3 is read through Athena; name the "),
+        (
+            "source: audit_log_s3",
+            "athena_conn_id is missing: source audit_log_s3 is queried through Athena; set it to an Airflow connection "
+            "of type athena",
+        ),
         (
             "user_parameter: /u",
-            "password_parameter is None: set both user_parameter and password_parameter, or neither",
+            "password_parameter is missing: user_parameter is set; set both, or neither",
         ),
         (
             "metrics_namespace: AWS/SNS",
             "metrics_namespace is 'AWS/SNS': AWS reserves namespaces that begin with AWS/; ",
         ),
-        ("group_by: []", "group_by is []: "),
+        ("group_by: []", "group_by is []: empty; valid: one or more of remote_host, "),
         ("group_by: [pid]", "valid: one or more of remote_host, user_name, database_name"),
         ("group_by: [user_name, user_name]", "user_name appears twice; keep one; valid: one or more of remote_host"),
         (
@@ -93,7 +99,21 @@ Refused = Callable[[str], str]
         ('environment: "a\\nb"', r"environment is 'a\nb': not allowed; valid: 1 to 40 printable ASCII characters"),
         ("environment: prod-ü", "environment is 'prod-ü': not allowed; valid: 1 to 40 printable ASCII characters"),
         ("conn_id: 'a b'", "conn_id is 'a b': not allowed; valid: 1 to 250 letters, digits, '_', '.' and '-'"),
-        ("sns_topic_arn: my-topic", "not allowed; valid: an SNS topic ARN, or a {{ template }} in a monitor file"),
+        (
+            "sns_topic_arn: my-topic",
+            "not allowed; valid: an SNS topic ARN, or a template such as {{ var.value.NAME }} in a monitor file",
+        ),
+        (
+            "sns_topic_arn: '{{ var.value. }}'",
+            "sns_topic_arn is '{{ var.value. }}': not a Jinja template (expected name or number); valid: an SNS topic "
+            "ARN, or a template such as {{ var.value.NAME }} in",
+        ),
+        ("sns_topic_arn: '{{ }}'", "sns_topic_arn is '{{ }}': not a Jinja template (Expected an expression, got "),
+        ("sns_topic_arn: '{{ var.value.x | uper }}'", "not a Jinja template (No filter named 'uper'.)"),
+        (
+            "sns_topic_arn: '{{ topik }}'",
+            "sns_topic_arn is '{{ topik }}': topik is unknown in this template; it may use var and conn; valid: an ",
+        ),
         ("sns_topic_arn: 'x {{ var.value.T }}'", "sns_topic_arn is 'x {{ var.value.T }}': not allowed"),
         (
             f"sns_topic_arn: {TOPIC}.fifo",
@@ -108,22 +128,36 @@ Refused = Callable[[str], str]
         ("admin_users: admin", "admin_users is 'admin': not a list; valid: a list of up to 100 patterns of 1 to 127 "),
         (
             "admin_users: [dba, 7]",
-            "admin_users is 7: Input should be a valid string; valid: a list of up to 100 patterns",
+            "admin_users is 7: not text; valid: a list of up to 100 patterns",
         ),
         (
             "admin_users: ['']",
-            "admin_users is '': String should have at least 1 character; valid: a list of up to 100 ",
+            "admin_users is '': empty; valid: a list of up to 100 ",
         ),
         ("when_unseen: ignore", "valid: one of fail, warn"),
         ("message_format: html", "valid: one of text, json, chat, ocsf"),
         ("remind_every_minutes: 0", "valid: an integer from 1 to 10080, or null"),
         ("remind_every_minutes: 29", "shorter than the schedule's interval of 30 minutes"),
         ("display_timezone: Europe/Berln", "not a time zone; did you mean 'Europe/Berlin'? valid: an IANA time zone"),
+        ("display_timezone: localtime", "display_timezone is 'localtime': not a time zone; valid: an IANA time zone "),
+        ("display_timezone: Factory", "display_timezone is 'Factory': not a time zone; valid: an IANA time zone "),
+        ("environment: ' '", "environment is ' ': blank; valid: 1 to 40 printable ASCII characters"),
+        ("environment: on", "environment is True: not text; valid: 1 to 40 printable ASCII characters"),
         ("display_timezone: CET+1", "valid: an IANA time zone such as Europe/Berlin, or null"),
     ],
 )
 def test_a_bad_line_is_refused_with_name_value_reason_and_what_is_valid(refused: Refused, line: str, says: str) -> None:
     assert says in refused(line)
+
+
+@pytest.mark.parametrize("line", ["source: audit_log_s3", "user_parameter: /u", "start: 2026-01-01T00:00:00Z"])
+def test_where_only_one_thing_is_to_do_nothing_is_listed_as_valid(refused: Refused, line: str) -> None:
+    assert "valid" not in refused(line)
+
+
+def test_the_tables_of_redshift_need_a_namespace(refused: Refused) -> None:
+    line = "source: sys_connection_log_s3\nsettle_minutes: 60\nathena_conn_id: athena"
+    assert refused(line).startswith("namespace is missing: source sys_connection_log_s3 reads the tables of one; aws ")
 
 
 def test_a_missing_setting_is_named() -> None:

@@ -149,7 +149,7 @@ def _beginning(line: str, fixed: set[str], groups: list[str]) -> str:
         return "what to do"
     if line in fixed:
         return line
-    if label := re.match(r" {4}.{12}|Ignored, though at the threshold: ", line):
+    if label := re.match(r" {4}.{12}|Ignored, though they reached the threshold: ", line):
         return label[0]
     return "a group" if line.startswith(tuple(group[:2] for group in groups)) else line
 

@@ -136,7 +136,9 @@ def test_free_text_is_data_from_the_statement_to_the_message(
     alert = rendered(dag, "publish_alert", in_context)
     pushed = in_context["ti"]
     assert (alert.subject, alert.message) == (pushed["subject"], pushed["body"])
-    shown = {"environment": f"({fragment})", "ignore": f"; {fragment})", "thresholds": "or their own threshold"}[name]
+    shown = {"environment": f"({fragment})", "ignore": f"; {fragment})", "thresholds": "some have their own threshold"}[
+        name
+    ]
     assert shown in " ".join(f"{alert.subject}\n{alert.message}".split())
     assert "evaluated" not in alert.subject + alert.message.replace("evaluated and", "")
 

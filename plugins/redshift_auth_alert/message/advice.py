@@ -43,11 +43,15 @@ class Advice(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What to do where it ``holds``; ``says`` may name the ``address`` to close. Locked users are unlocked on top."""
+    """What to do where it ``holds``; ``says`` may name the ``address`` to block. Locked users are unlocked on top."""
 
     anchor: str
     says: str
     holds: Callable[[Breach, Details, Likeness], object]
+
+
+def _is_of_a_host(breach: Breach) -> bool:
+    return "remote_host" in breach.group
 
 
 # The first that holds counts. Who got in comes before all of them.
@@ -59,7 +63,7 @@ CASES = (
     ),
     Case(
         "admin-tried",
-        "close {address} now: an admin was tried",
+        "block {address} now: an admin was tried",
         lambda breach, _details, _looks: breach.admin,
     ),
     Case(
@@ -69,27 +73,32 @@ CASES = (
     ),
     Case(
         "locked-out",
-        "close {address} first",
+        "block {address} first",
         lambda _breach, details, _looks: any(user.may_be_locked_out for user in details.top_users),
     ),
     Case(
         "shared-address",
-        "others sign in from there: find out who before you close it",
-        lambda _breach, details, _looks: details.first_login,
+        "others sign in from there: find out who before you block it",
+        lambda breach, details, _looks: _is_of_a_host(breach) and details.first_login,
     ),
     Case(
         "stranger",
-        "close {address}, unless you know the host: it is a stranger",
-        lambda breach, _details, _looks: breach.stranger,
+        "block {address} unless you know the host; it never signed in here before",
+        lambda breach, _details, _looks: _is_of_a_host(breach) and breach.stranger,
     ),
     Case(
         "old-password",
-        "look for a job on that host; if there is none, close {address}",
-        lambda _breach, _details, looks: looks.name == "drip",
+        "look for a job on that host; if there is none, block {address}",
+        lambda breach, _details, looks: _is_of_a_host(breach) and looks.name == "drip",
     ),
     Case(
         "alert",
-        "find out who it is, or close {address}",
+        "find out who it is, or block {address}",
+        lambda breach, _details, _looks: _is_of_a_host(breach),
+    ),
+    Case(
+        "alert",
+        "find out which hosts these are, and block those that you do not know",
         lambda _breach, _details, _looks: True,
     ),
 )
@@ -102,9 +111,9 @@ def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
         return None
     if details.got_in:
         is_strange_host = breach.stranger and "remote_host" in breach.group
-        return _lock(details.got_in.user, run, then="then close the address" if is_strange_host else "")
+        return _lock(details.got_in.user, run, then="then block the address" if is_strange_host else "")
     case = next(each for each in CASES if each.holds(breach, details, looks))
-    if "remote_host" in breach.group:
+    if _is_of_a_host(breach):
         address = "the address"
     else:
         address = "the addresses that try this user" if "user_name" in breach.group else "the addresses that try it"

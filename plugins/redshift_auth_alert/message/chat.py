@@ -24,13 +24,17 @@ from redshift_auth_alert.message.setup import SetupReport
 
 # A chat client folds a long text away. What does not fit is counted, and is in the task log in full.
 DESCRIPTION_LIMIT = 3_000
+_KEPT_FOR_SHORT = 600  # of it, so that some full lines do not keep other groups from being named
 _REASON_LIMIT = 1_000
+_NOTE_LIMIT = 600
 _SAYS_LIMIT = 200
+_NAME_LIMIT = 40  # of an attacker's name as it is shown: 50 back-ticks would take 200 characters
 
 _ICONS = {
     "critical": ":rotating_light:", "alert": ":warning:", "over": ":white_check_mark:", "partial": ":grey_question:",
     "recovered": ":white_check_mark:", "failed": ":x:", "test": ":test_tube:",
 }  # fmt: skip
+_CHARACTER = re.compile(r"\\(?:x..|u.{4}|U.{8}|.)|.", re.DOTALL)  # as it is written: an escape is one
 # What chat clients read as markup, a link, or an @ that begins a mention.
 _MARKUP = re.compile(r"[<>&`*~|#!]|\](?=\()|(?<![A-Za-z0-9])@")
 
@@ -40,25 +44,24 @@ def write(alert: Alert) -> str:
     verdict, run = alert.verdict, alert.run
     lines = [*words.opening(verdict, run), f"Interval {words.interval(verdict, run)}, source {verdict.coverage.source}"]
     if verdict.coverage.reason:
-        lines.append(f"Coverage {verdict.coverage.verdict}: {plain(verdict.coverage.reason)}")
+        lines.append(f"Coverage {verdict.coverage.verdict}: {_cut(plain(verdict.coverage.reason), _NOTE_LIMIT)}")
     if run.settings.dry_run:
         lines.append("Dry run: evaluated and logged, not published")
     lines += _origin(run.warehouse, run.run_url)
-    size, named = sum(map(len, lines)), 0
+    notes = [_cut(plain(note), _NOTE_LIMIT) for note in words.notes(verdict, run, _short)]
+    at_most = _more(replace(alert, named=()))
+    room, named = DESCRIPTION_LIMIT - sum(len(line) + 1 for line in [*lines, *at_most, *notes]), []
     for breach in alert.named:
-        line = f"• {_line(breach, run)}"
-        advice = _advice(breach, run)
-        if size + len(line) + len(advice) < DESCRIPTION_LIMIT // 2:  # what to do about the worst displaces no other
+        line, advice = _line(breach, run), _advice(breach, run)
+        if len(line) + len(advice) < room - DESCRIPTION_LIMIT // 2:  # what to do about the worst displaces no other
             line += advice
-        size += len(line) + 1
-        if size > DESCRIPTION_LIMIT:
-            break
-        lines.append(line)
-        named += 1
-    shown = replace(alert, named=alert.named[:named])
-    if unnamed := shown.unnamed + shown.unnamed_over:
-        lines.append(f"... and {words.count_groups(unnamed, run)} more")
-    lines += [plain(note) for note in words.notes(verdict, run)]
+        if len(line) > room - _KEPT_FOR_SHORT:
+            line = _line(replace(breach, details=None), run)
+        if len(line) < room:
+            room -= len(line) + 3
+            lines.append(f"• {line}")
+            named.append(breach)
+    lines += [*_more(replace(alert, named=tuple(named))), *notes]
     first = words.name(alert.named[0].group) if alert.named else ""
     thread = f"{run.monitor} {run.interval.start:%Y-%m-%d} {first}"
     return _notification(alert.subject, alert.attributes, lines, thread)
@@ -98,10 +101,15 @@ def plain(text: str) -> str:
     return _MARKUP.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def _more(alert: Alert) -> list[str]:
+    unnamed = alert.unnamed + alert.unnamed_over
+    return [f"... and {words.count_groups(unnamed, alert.run)} more"] if unnamed else []
+
+
 def _line(breach: Breach, run: Evaluation) -> str:
     if breach.outcome == "over":
-        return f"{_code(words.name(breach.group))} over since {words.time_of(breach.last_breach_at + run.window, run)}"
-    facts = [f"{_code(words.name(breach.group))} {breach.failures:,} failures, {words.state(breach)}"]
+        return f"{_group(breach)} over since {words.time_of(breach.last_breach_at + run.window, run)}"
+    facts = [f"{_group(breach)} {breach.failures:,} failures, {words.state(breach)}"]
     if details := breach.details:
         facts.append(f"peak {words.peak(details, run)}")
         if details.got_in:
@@ -123,13 +131,14 @@ def _line(breach: Breach, run: Evaluation) -> str:
 
 
 def _advice(breach: Breach, run: Evaluation) -> str:
-    """Say what to do, without a command that a chat would not show as it is."""
+    """Say what to do, without commands where a chat would not show one as it is."""
     advice = breach.details and advise(breach, breach.details, run)
     if not advice:
         return ""
     texts = [text.replace(BLANK, "[new password]") for text in advice.texts]  # its <> would be markup
-    lines = [_step(text) for text in texts if plain(text) == text]
-    return f"; what to do: {' '.join([*lines, f'(runbook: {advice.anchor})'])}"
+    if any(plain(text) != text for text in texts):  # one of two commands alone would be taken for all
+        return f"; what to do: see the runbook: {advice.anchor}"
+    return f"; what to do: {' '.join(map(_step, texts))} (runbook: {advice.anchor})"
 
 
 def _step(text: str) -> str:
@@ -142,11 +151,28 @@ def _origin(warehouse: str | None, run_url: str | None) -> list[str]:
 
 
 def _user(name: str) -> str:
-    return _code(words.shown(name))
+    return f"`{_short(name)}`"
 
 
-def _code(name: str) -> str:
-    return f"`{plain(name)}`"
+def _group(breach: Breach) -> str:
+    return f"`{words.name(breach.group, _short)}`"
+
+
+def _short(name: str) -> str:
+    """Write a name out of the log, without its end where it is long."""
+    return _cut(plain(words.shown(name)), _NAME_LIMIT)
+
+
+def _cut(written: str, limit: int) -> str:
+    """Leave out the end of a text that is longer than the limit, but no part of an escape."""
+    if len(written) <= limit:
+        return written
+    kept = ""
+    for char in _CHARACTER.findall(written):
+        if len(kept) + len(char) > limit - 2:
+            break
+        kept += char
+    return f"{kept}.."
 
 
 def _notification(subject: str, attributes: Mapping[str, Any], lines: Sequence[str], thread: str) -> str:

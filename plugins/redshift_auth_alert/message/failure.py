@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.interval import Interval
+from redshift_auth_alert.detection.interval import MAX_RANGE, Interval
 from redshift_auth_alert.message.advice import RUNBOOK
 from redshift_auth_alert.message.alert import identify, write_subject
 from redshift_auth_alert.settings.monitors import Monitor
@@ -23,15 +23,16 @@ class _Wording(NamedTuple):
     what_to_do: str
 
 
+# Whichever task failed, the query reads the log anew: what is fixed may be what it showed.
 _NOT_EVALUATED = _Wording(
     "sign-ins not evaluated",
     "An interval was not evaluated: it may hide an attack.",
-    "Once fixed, clear the failed task. The run then evaluates the same interval.",
+    "Once fixed, clear query_auth_failures and the tasks after it. The run then evaluates the same interval.",
 )
 _OF_TASKS = {
     "publish_alert": _Wording(
         "alert not published",
-        "An interval was evaluated, but its message was not published: it may be an alert.",
+        "A message could not be published. It may report an attack.",
         "Once fixed, clear publish_alert. It then publishes the same alert.",
     ),
     "require_coverage": _Wording(
@@ -44,15 +45,19 @@ _OF_TASKS = {
 _OF_A_CHECK = _Wording(
     "set-up not checked",
     "The set-up was not checked, or the message about it was not published.",
-    "Once fixed, clear the failed task.",
+    "Once fixed, clear query_auth_failures and the tasks after it. The run then checks the set-up again.",
 )
-# What to do instead, where clearing the failed task would not do.
+# What to do instead, where clearing these tasks would not do.
 _INVALID = "Trigger a new run with valid overrides. Clearing this run would fail again."
 _SKIPPED = (
     "To evaluate these intervals, run a backfill over their dates, or trigger one run with this start and end. "
     "Clearing this run would fail again."
 )
-_SEVERAL = "Once fixed, clear the failed tasks of all runs that failed."
+_SKIPPED_LONG = (
+    f"To evaluate these intervals, run a backfill over their dates; one run evaluates at most {MAX_RANGE.days} days. "
+    "Clearing this run would fail again."
+)
+_SEVERAL = "Once fixed, clear query_auth_failures and the tasks after it, in all runs that failed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +126,6 @@ def _choose(run: Evaluation | None, task_id: str, missing: Interval | None) -> _
     if run is None:
         return wording._replace(what_to_do=_INVALID)
     if run.skipped:
-        return wording._replace(what_to_do=_SKIPPED)
+        is_long = run.interval.end - run.interval.start > MAX_RANGE
+        return wording._replace(what_to_do=_SKIPPED_LONG if is_long else _SKIPPED)
     return wording._replace(what_to_do=_SEVERAL) if missing and wording is _NOT_EVALUATED else wording

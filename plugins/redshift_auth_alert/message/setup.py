@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.message.alert import identify, write_subject
@@ -57,5 +57,6 @@ def _numbers(checks: Sequence[Check]) -> str:
     """Count the checks by outcome."""
     numbers = Counter(check.outcome for check in checks)
     if numbers["not ok"] or numbers["not checked"]:
-        return ", ".join(f"{numbers[outcome]} {outcome}" for outcome in ("ok", "not ok", "not checked"))
+        outcomes = [outcome for outcome in get_args(Outcome) if numbers[outcome]]
+        return ", ".join(f"{numbers[outcome]} {outcome}" for outcome in outcomes)
     return f"all {numbers['ok']} checks ok"

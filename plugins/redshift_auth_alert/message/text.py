@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Login
-from redshift_auth_alert.message import words
+from redshift_auth_alert.message import times, words
 from redshift_auth_alert.message.advice import RUNBOOK, Advice, Line, advise
 from redshift_auth_alert.message.alert import Alert
 from redshift_auth_alert.message.failure import Failure
@@ -37,6 +37,7 @@ def write_failure(failure: Failure) -> str:
     """Write that an interval was not evaluated, why, and what to do."""
     run = failure.run
     facts = [
+        ("Environment", str(failure.attributes["environment"])),
         *_warehouse(failure.warehouse),
         ("Monitor", str(failure.attributes["monitor"])),
         *(_interval(run, str(run.interval)) if run else [("Interval", "unknown, as the run's settings are invalid")]),
@@ -47,7 +48,7 @@ def write_failure(failure: Failure) -> str:
         *_page(failure.run_url),
     ]
     blocks = [
-        [failure.opening],
+        _wrapped(failure.opening),
         _facts(facts),
         _wrapped(f"Reason: {words.printable(failure.reason)}", later="  "),
         _wrapped(failure.what_to_do),
@@ -119,14 +120,14 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     looks = likeness(breach, details)
     facts: list[Fact] = []
     if details.got_in:
-        facts.append(("GOT IN", f"{_login(details.got_in, run)}, after it had failed"))
+        facts.append(("GOT IN", f"{_login(details.got_in, run)}, which it had failed as"))
     if looks:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))
     if advice := advise(breach, details, run):
         facts += [("" if place else "What to do", line) for place, line in enumerate(_steps(advice))]
     if details.first_failure_at and details.last_failure_at:
-        span = words.span(details.first_failure_at, details.last_failure_at, run)
+        span = times.span(details.first_failure_at, details.last_failure_at, run)
         facts.append(("Failures", f"{span} {_bar(details.parts)} peak {words.peak_number(details, run)}"))
         if where := where_failed(details):
             facts.append(("Where", where))
@@ -165,7 +166,7 @@ def _tail(alert: Alert) -> list[str]:
 
 def _reached(breach: Breach, details: Details, run: Evaluation) -> str:
     """Say where another threshold holds than the monitor's, or it was reached only before; '' where neither."""
-    own = f"{breach.threshold:,} of its own" if breach.threshold != run.settings.threshold else ""
+    own = f"{breach.threshold:,} (its own)" if breach.threshold != run.settings.threshold else ""
     before = f"last reached {words.time_of(breach.last_breach_at, run)}, before the interval"
     return ", ".join(filter(None, [own, "" if details.first_breach_at else before]))
 
@@ -184,7 +185,8 @@ def _interval(run: Evaluation, interval: str) -> list[Fact]:
     facts: list[Fact] = [("Interval", interval)]
     if zone := run.settings.display_timezone:
         start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (run.interval.start, run.interval.end))
-        facts.append(("Local time", f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S %Z}"))
+        begin = f"{start:%Y-%m-%d %H:%M:%S}{times.zone_if_other(start, end)}"
+        facts.append(("Local time", f"{begin} to {end:%Y-%m-%d %H:%M:%S %Z}"))
     return facts
 
 

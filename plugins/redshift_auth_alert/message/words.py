@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details, Verdict
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.settings.english import counted, listed
+from redshift_auth_alert.settings.model import Settings
 
 IGNORED_NAMED = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@$%+/\[\]-]+")
@@ -52,11 +53,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def name(group: Mapping[str, str]) -> str:
-    """Write a group: its value, or each of its values with its column."""
+def name(group: Mapping[str, str], write: Callable[[str], str] = shown) -> str:
+    """Write a group: its value, or each of its values with its column; each value by ``write``."""
     if len(group) == 1:
-        return shown(next(iter(group.values())))
-    return " ".join(f"{column}={shown(value)}" for column, value in group.items())
+        return write(next(iter(group.values())))
+    return " ".join(f"{column}={write(value)}" for column, value in group.items())
 
 
 def state(breach: Breach) -> str:
@@ -73,11 +74,11 @@ def line(breach: Breach) -> str:
     return f"{name(breach.group)}{times} {state(breach)}"
 
 
-def count_groups(number: int, run: Evaluation) -> str:
-    """Write a number of groups, in the words of what they are."""
+def count_groups(number: int, run: Evaluation, which: str = "") -> str:
+    """Write a number of groups, in the words of what they are, and ``which`` before these."""
     columns = run.settings.group_by
     word = _COLUMN_WORDS[columns[0]] if len(columns) == 1 else "group"
-    return counted(number, word)
+    return counted(number, f"{which}{word}")
 
 
 def time_of(moment: datetime, run: Evaluation) -> str:
@@ -90,21 +91,9 @@ def time_of(moment: datetime, run: Evaluation) -> str:
     return f"{format_utc(moment)} UTC, {local:{'%H:%M:%S %Z' if same_day else '%Y-%m-%d %H:%M:%S %Z'}}"
 
 
-def span(first: datetime, last: datetime, run: Evaluation) -> str:
-    """Write from when to when, in UTC and, where the monitor has a ``display_timezone``, in local time."""
-    if first == last:
-        return time_of(first, run)
-    texts = [_span(first, last) + " UTC"]
-    if zone := run.settings.display_timezone:
-        start, end = (moment.astimezone(ZoneInfo(zone)) for moment in (first, last))
-        texts.append(f"{_span(start, end, day=first.date())} {end:%Z}")
-    return ", ".join(texts)
-
-
-def _span(first: datetime, last: datetime, day: date | None = None) -> str:
-    """Write two times with their dates, but none that is ``day``, and none twice."""
-    form, same = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
-    return f"{first:{same if first.date() == day else form}} to {last:{same if last.date() == first.date() else form}}"
+def reached(settings: Settings) -> str:
+    """Say what a group does that reaches the monitor's threshold."""
+    return _REACHED[settings.count].format(f"{settings.threshold:,} or more")
 
 
 def opening(verdict: Verdict, run: Evaluation) -> list[str]:
@@ -112,14 +101,14 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     settings, totals = run.settings, verdict.totals
     window = counted(settings.window_minutes, "minute")
     if not (totals.reported or totals.over or verdict.coverage.verdict == "partial"):
-        return ["The monitor works again. This interval was evaluated and has nothing to report."]
+        again = "The monitor works again. " if run.missing else ""
+        return [f"{again}This interval was evaluated and has nothing to report."]
     if not (totals.reported or totals.over):
         return ["The log shows only a part of the interval. That part has nothing to report; the rest is unknown."]
     if not totals.reported:
-        return [f"{count_groups(totals.over, run)} quiet again: not at the threshold for {window}."]
-    reached = _REACHED[settings.count].format(f"{settings.threshold:,} or more")
-    own = ", or their own threshold," if settings.thresholds else ""
-    sentences = [f"{count_groups(totals.reported, run)} with {reached}{own} within {window}."]
+        return [f"{count_groups(totals.over, run)} quiet again: below the threshold for {window}."]
+    own = " (some have their own threshold)" if settings.thresholds else ""
+    sentences = [f"{count_groups(totals.reported, run)} with {reached(settings)}{own} within {window}."]
     facts = (
         (totals.critical, "GOT IN: signed in as a user that it had failed as."),
         (totals.admin, "tried to sign in as an admin."),
@@ -193,17 +182,17 @@ def clients(details: Details, write: Callable[[str], str] = shown) -> str:
     )
 
 
-def ignored(verdict: Verdict, run: Evaluation) -> str:
-    """Name the ignored groups that breached, with the reasons; '' where none did."""
+def ignored(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown) -> str:
+    """Name the ignored groups that breached, each by ``write``, with the reasons; '' where none did."""
     number = verdict.totals.ignored
     if not number:
         return ""
     named = [
-        f"{name(each.group)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
+        f"{name(each.group, write)} ({each.failures:,} times{', GOT IN' if each.critical else ''}; {each.entry.reason})"
         for each in verdict.having("ignored")[:IGNORED_NAMED]
         if each.entry
     ]
-    return f"Ignored, though at the threshold: {count_groups(number, run)}: {listed(named, number)}."
+    return f"Ignored, though they reached the threshold: {count_groups(number, run)}: {listed(named, number)}."
 
 
 def ignore_note(breach: Breach, run: Evaluation) -> str:
@@ -216,13 +205,13 @@ def ignore_note(breach: Breach, run: Evaluation) -> str:
     return f"matches an entry ({entry.reason}) that expired on {entry.until}"
 
 
-def notes(verdict: Verdict, run: Evaluation) -> list[str]:
+def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown) -> list[str]:
     """Say what is not reported, and why: groups held back, not judged or ignored, and failed intervals."""
     totals, lines = verdict.totals, []
     if run.missing:
         lines.append(
-            f"Before this run, others failed: intervals within {run.missing} were not evaluated or not reported. Clear "
-            "their failed tasks."
+            f"Earlier runs failed. Some intervals within {run.missing} were not evaluated or not reported. Clear the "
+            "failed tasks of those runs."
         )
     if totals.held_back:
         period = timedelta(minutes=run.settings.remind_every_minutes or 0)
@@ -230,10 +219,11 @@ def notes(verdict: Verdict, run: Evaluation) -> list[str]:
         held_back = count_groups(totals.held_back, run)
         lines.append(f"{held_back} already reported and still over the threshold; next reminder at {reminder} UTC.")
     if totals.unjudged:
+        more = count_groups(totals.unjudged, run, "more ")
         lines.append(
-            f"{count_groups(totals.unjudged, run)} more than the query returns: reported without applying the ignore "
-            "list, own thresholds and reminders."
+            f"{more} reached the threshold, beyond the {run.max_candidates:,} that the query returns: reported without "
+            "applying the ignore list, own thresholds and reminders."
         )
-    if text := ignored(verdict, run):
+    if text := ignored(verdict, run, write):
         lines.append(text)
     return lines

@@ -39,8 +39,18 @@ def _is_network(value: str) -> str:
     try:
         _network(value)
     except ValueError as error:
-        reason = "has host bits set" if "host bits" in str(error) else "not an IPv4 or IPv6 address or network"
+        reason = "not an IPv4 or IPv6 address or network"
+        if "host bits" in str(error):
+            network = ipaddress.ip_network(value, strict=False)
+            reason = f"not the first address of its network; did you mean '{network}'?"
         raise ValueError(reason) from error
+    return value
+
+
+def not_blank(value: str) -> str:
+    """Check that a text holds more than blanks."""
+    if not value.strip():
+        raise ValueError("blank")
     return value
 
 
@@ -59,11 +69,13 @@ Network = Annotated[
 Pattern = Annotated[
     str,
     Field(min_length=1, max_length=127),
+    AfterValidator(not_blank),
     Valid("a pattern of 1 to 127 characters; * matches any text, ? one character, [abc] one of these"),
 ]
 Reason = Annotated[
     str,
     Field(min_length=1, max_length=200, pattern=r"^[^\p{C}]+$"),
+    AfterValidator(not_blank),
     Valid("1 to 200 printable characters that say why"),
 ]
 Day = Annotated[date, BeforeValidator(_day), Valid("a date such as 2026-12-31, the entry's last day in UTC")]

@@ -19,6 +19,8 @@ from redshift_auth_alert.settings.fields import COMMON, DETECTION, MESSAGE, SCHE
 from redshift_auth_alert.settings.sources import DELIVERED
 from redshift_auth_alert.settings.wording import refuse, schemas, unknown_settings, validated, written
 
+_PLACE = ("conn_id", "cluster", "namespace")  # settings that say which warehouse is read
+
 
 class SingleSettings(BaseModel):
     """The settings, each checked by itself."""
@@ -126,7 +128,7 @@ class SingleSettings(BaseModel):
         MESSAGE, None, "Name of the warehouse in messages. Default: taken from the connection, see 'Warehouse'."
     )
     sns_topic_arn: values.Topic = per_run(
-        MESSAGE, ..., "SNS topic to publish to. A monitor file may hold a template such as {{ var.value.NAME }}."
+        MESSAGE, ..., "SNS topic to publish to. A template may use Airflow's variables (var) and connections (conn)."
     )
     aws_conn_id: values.ConnectionId = monitor_only(
         MESSAGE, "aws_default", "Airflow connection to AWS. Used to publish, to sign in and to write metrics."
@@ -180,7 +182,8 @@ class Settings(SingleSettings):
         if not isinstance(overrides or {}, Mapping):
             raise SettingsError(f"run overrides: hold {written(overrides)}; valid: a JSON object of settings")
         given = dict(overrides or {})
-        problems = unknown_settings(given, per_run_names(), dict.fromkeys(Settings.model_fields, "in a monitor file"))
+        elsewhere = dict.fromkeys([*Settings.model_fields, "warehouses"], "in a monitor file")
+        problems = unknown_settings(given, per_run_names(), elsewhere)
         topic = given.get("sns_topic_arn", self.sns_topic_arn)
         if topic is None:  # the trigger form's empty field
             del given["sns_topic_arn"]
@@ -188,8 +191,16 @@ class Settings(SingleSettings):
             problems.append(
                 f"sns_topic_arn is {topic!r}: only a monitor file may hold a template; valid: an SNS topic ARN"
             )
+        others = {name for name in _PLACE if name in given and given[name] != getattr(self, name)}
+        if "conn_id" in others and self.user_parameter:
+            other = written(given["conn_id"])
+            problems.append(
+                f"conn_id is {other}: user_parameter and password_parameter belong to the monitor's connection "
+                f"{self.conn_id!r}; give {other} a monitor file of its own"
+            )
         refuse("run overrides", problems)
-        return validated(RunSettings, self.model_dump() | given, "run overrides")
+        own = self.model_dump() | ({"warehouse": None} if others else {})  # the name is then that of the other one
+        return validated(RunSettings, own | given, "run overrides")
 
     @property
     def read_through(self) -> str:

@@ -11,11 +11,15 @@ from pydantic import ValidationInfo
 
 from redshift_auth_alert.settings.entries import COLUMNS, Selector
 from redshift_auth_alert.settings.sources import DELIVERED, FLEET_SOURCE
+from redshift_auth_alert.settings.wording import needed
 
 
 def comes_with_the_user(value: str | None, others: ValidationInfo) -> str | None:
     """Check that ``password_parameter`` and ``user_parameter`` are both set, or neither."""
-    if "user_parameter" in others.data and (value is None) != (others.data["user_parameter"] is None):
+    user = others.data.get("user_parameter")
+    if user and value is None:
+        raise needed("user_parameter is set; set both, or neither")
+    if value and "user_parameter" in others.data and user is None:
         raise ValueError("set both user_parameter and password_parameter, or neither")
     return value
 
@@ -33,7 +37,7 @@ def reads_s3_through_athena(value: str | None, others: ValidationInfo) -> str | 
     """Check that ``athena_conn_id`` is set for a log in S3."""
     source = others.data.get("source")
     if value is None and source in DELIVERED:
-        raise ValueError(f"source {source} is read through Athena; name the connection to it")
+        raise needed(f"source {source} is queried through Athena; set it to an Airflow connection of type athena")
     return value
 
 
@@ -43,9 +47,9 @@ def reads_the_tables_of_a_namespace(value: str | None, others: ValidationInfo) -
     if value and source == "auto" and athena and not cluster:
         raise ValueError("it may hold many warehouses, and source auto watches one; name that one as cluster")
     if value is None and source == FLEET_SOURCE:
-        raise ValueError(
-            f"source {FLEET_SOURCE} needs it; aws redshift describe-logging-status shows it as S3TableNamespace, for "
-            "Serverless aws redshift-serverless get-namespace as s3TableNamespace"
+        raise needed(
+            f"source {FLEET_SOURCE} reads the tables of one; aws redshift describe-logging-status shows it as "
+            "S3TableNamespace, for Serverless aws redshift-serverless get-namespace as s3TableNamespace"
         )
     return value
 

@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from croniter import CroniterBadDateError, croniter
+from jinja2 import Environment as Jinja
+from jinja2 import TemplateSyntaxError, meta
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern
+from redshift_auth_alert.settings.entries import COLUMNS, Ignore, OwnThreshold, Pattern, not_blank
 from redshift_auth_alert.settings.wording import Valid, did_you_mean
 
 _ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
@@ -35,7 +37,7 @@ def _cron(value: str) -> str:
 
 @cache  # as Python searches the disk each time
 def _time_zones() -> set[str]:
-    return available_timezones()
+    return available_timezones() - {"localtime", "Factory"}  # that of the worker, whatever it is, and none
 
 
 def _time_zone(value: str) -> str:
@@ -55,6 +57,20 @@ def _standard_topic(value: object) -> object:
         raise ValueError(
             "a FIFO topic delivers to queues only, so mail, chat and functions cannot subscribe; name a standard topic"
         )
+    return value
+
+
+@lru_cache
+def _renders(value: str) -> str:
+    """Check that Airflow can render a template: with a topic that it cannot, no failure could be reported either."""
+    if not re.fullmatch(TEMPLATE, value):
+        return value
+    try:
+        names = meta.find_undeclared_variables(Jinja(autoescape=True).parse(value))
+    except TemplateSyntaxError as error:
+        raise ValueError(f"not a Jinja template ({error.message})") from error
+    if unknown := sorted(names - {"var", "conn"}):
+        raise ValueError(f"{' and '.join(unknown)} is unknown in this template; it may use var and conn")
     return value
 
 
@@ -118,7 +134,12 @@ UserNames = Annotated[
         "of these"
     ),
 ]
-Environment = Annotated[str, Field(pattern=r"^[ -~]{1,40}$"), Valid("1 to 40 printable ASCII characters")]
+Environment = Annotated[
+    str,
+    Field(pattern=r"^[ -~]{1,40}$"),
+    AfterValidator(not_blank),
+    Valid("1 to 40 printable ASCII characters"),
+]
 ConnectionId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$"), Valid("1 to 250 letters, digits, '_', '.' and '-'")
 ]
@@ -148,15 +169,16 @@ WarehouseNames = Annotated[
 ]
 MetricsNamespace = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$"),
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,254}$"),  # as in deploy/template.yaml
     AfterValidator(_not_of_aws),
-    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./#-'"),
+    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./-', of which a letter or digit is first"),
 ]
 Topic = Annotated[
     str,
     Field(pattern=rf"^({_ARN}|{TEMPLATE})$"),
     BeforeValidator(_standard_topic),
-    Valid("an SNS topic ARN, or a {{{{ template }}}} in a monitor file"),
+    AfterValidator(_renders),
+    Valid("an SNS topic ARN, or a template such as {{{{ var.value.NAME }}}} in a monitor file"),
 ]
 Cron = Annotated[str, AfterValidator(_cron), Valid("a cron expression of five fields")]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Valid("an IANA time zone such as Europe/Berlin")]

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, GetJsonSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, ErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 
 from redshift_auth_alert.settings.errors import SettingsError
 
@@ -19,9 +19,18 @@ T = TypeVar("T", bound=BaseModel)
 Schemas = dict[str, dict[str, Any]]
 # Instead of pydantic's reasons that name Python types, show a regular expression, or repeat what is valid.
 _REASONS = {
+    "bool_type": "neither true nor false",
+    "date_type": "not a date",
+    "int_from_float": "not a whole number",
+    "int_type": "not a whole number",
     "literal_error": "unknown",
     "model_type": "not a mapping of keys to values",
     "string_pattern_mismatch": "not allowed",
+    "string_too_long": "too long",
+    "string_too_short": "empty",
+    "string_type": "not text",
+    "too_long": "too long",
+    "too_short": "empty",
     "tuple_type": "not a list",
 }
 
@@ -119,7 +128,7 @@ def unknown_settings(given: Iterable[object], known: Iterable[str], elsewhere: M
     known = list(known)
     valid = f"valid here: {', '.join(known)}"
     return [
-        f"{name} can be set {elsewhere[name]} only; {valid}"
+        f"{name} can be set {elsewhere[name]} only"
         if isinstance(name, str) and name in elsewhere
         else _with_valid(f"unknown setting {written(name)}{did_you_mean(name, known)}", valid)
         for name in given
@@ -139,11 +148,16 @@ def examined(model: type[T], values: Mapping[str, Any]) -> tuple[T | None, list[
     try:
         return model.model_validate(values), []
     except ValidationError as error:
-        found = [(str(each["loc"][0]), _problem(each, schemas(model))) for each in error.errors()]
+        found = [(str(each["loc"][0]), _problem(each, schemas(model), values)) for each in error.errors()]
         return None, list(dict.fromkeys(found))
 
 
-def _problem(error: ErrorDetails, fields: Schemas) -> str:
+def needed(why: str) -> PydanticCustomError:
+    """Return the error that a setting is missing because of another one; ``why`` says what to do."""
+    return PydanticCustomError("needed", "{why}", {"why": why})
+
+
+def _problem(error: ErrorDetails, fields: Schemas, values: Mapping[str, Any]) -> str:
     """Say which value is wrong, in a list of entries of which entry and key, why, and what is valid."""
     name, *path = error["loc"]
     what, valid = str(name), f"valid: {valid_values(fields[str(name)])}"
@@ -151,10 +165,14 @@ def _problem(error: ErrorDetails, fields: Schemas) -> str:
         what, valid = f"{name} entry {int(path[0]) + 1}", f"valid: keys {', '.join(keys)}"
         if len(path) > 1:
             if path[1] not in keys:
-                return _with_valid(f"{what}: unknown key {written(path[1])}{did_you_mean(path[1], keys)}", valid)
+                entry: Iterable[object] = list(values[str(name)])[int(path[0])]
+                key = next((each for each in entry if each == path[1]), path[1])  # as written: pydantic gives True as 1
+                return _with_valid(f"{what}: unknown key {written(key)}{did_you_mean(key, keys)}", valid)
             what, valid = f"{what}: {path[1]}", f"valid: {valid_values(keys[str(path[1])])}"
     if error["type"] == "missing":
         return _with_valid(f"{what} is missing", valid)
+    if error["type"] == "needed":
+        return f"{what} is missing: {error['msg']}"
     reason = _REASONS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return _with_valid(f"{what} is {written(error['input'])}: {reason}", valid)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from redshift_auth_alert.settings.wording import written
 # Settings need 6 levels. PyYAML's C loader crashes the process on many thousands.
 _DEEPEST = 50
 _ERRORS = (yaml.YAMLError, ValueError, OverflowError, RecursionError)  # ValueError: as of a date 2026-13-01
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Entry(NamedTuple):
@@ -34,16 +33,6 @@ class Content(NamedTuple):
     entries: tuple[Entry, ...] = ()
 
 
-class _Loader(_Base):
-    """Reads YAML, and refuses a key that appears twice, of which YAML itself would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        if twice := [name for name, times in names.items() if times > 1]:
-            raise yaml.YAMLError(f"{' and '.join(sorted(twice))} appears twice; keep one")
-        return dict(super().construct_mapping(node, deep))
-
-
 def read_content(file: Path, entries_of: str) -> Content:
     """Return what ``file`` holds, and the entries of its list ``entries_of`` apart: one may be faulty, not the others.
 
@@ -59,7 +48,7 @@ def read_content(file: Path, entries_of: str) -> Content:
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}") from error
     except _ERRORS as error:
-        raise SettingsError(f"not valid YAML: {error}") from error
+        raise SettingsError(_fault(error)) from error
     if settings is None:
         raise SettingsError("is empty; write settings as 'name: value' lines")
     if not isinstance(settings, dict):
@@ -68,29 +57,59 @@ def read_content(file: Path, entries_of: str) -> Content:
 
 
 def _entries(loader: Any, node: yaml.Node | None, name: str) -> tuple[int, tuple[Entry, ...]]:
-    """Return the line of the key ``name`` and its list's entries, which are taken out of ``node``."""
-    if not isinstance(node, yaml.MappingNode):
-        return 0, ()
-    for place, (key, value) in enumerate(node.value):
-        if key.value == name:
-            entries: list[yaml.Node] = value.value if isinstance(value, yaml.SequenceNode) else []
-            if entries:
-                node.value[place] = key, yaml.SequenceNode(value.tag, [])
-            return key.start_mark.line + 1, tuple(_entry(loader, entry) for entry in entries)
-    return 0, ()
+    """Return the line of the key ``name`` and its list's entries, which are taken out of ``node``.
+
+    Raises YAMLError where a key appears twice in ``node``. All is searched for these before anything is constructed,
+    as that writes into a mapping what it merges.
+    """
+    line = 0
+    entries: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        for place, (key, value) in enumerate(node.value):
+            if key.value == name and not line:
+                line, entries = key.start_mark.line + 1, value.value if isinstance(value, yaml.SequenceNode) else []
+                node.value[place] = key, yaml.SequenceNode(value.tag, []) if entries else value
+    if twice := _appear_twice(node):
+        raise yaml.YAMLError(twice)
+    faults = [_appear_twice(entry) for entry in entries]
+    return line, tuple(_entry(loader, entry, fault) for entry, fault in zip(entries, faults, strict=True))
 
 
-def _entry(loader: Any, node: yaml.Node) -> Entry:
+def _entry(loader: Any, node: yaml.Node, fault: str) -> Entry:
     line = node.start_mark.line + 1
     try:
+        if fault:
+            raise yaml.YAMLError(fault)
         return Entry(line, loader.construct_document(node))
     except _ERRORS as error:
-        return Entry(line, None, f"not valid YAML: {error}")
+        return Entry(line, None, _fault(error))
+
+
+def _fault(error: Exception) -> str:
+    says = "a number is too large" if "integer string conversion" in str(error) else error  # that is advice on Python
+    return f"not valid YAML: {says}"
+
+
+def _appear_twice(root: yaml.Node | None) -> str:
+    """Say which keys of a mapping appear twice: YAML itself would silently take the last one; '' where none does."""
+    nodes, seen = [root], set()
+    for node in nodes:
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            if twice := [name for name, times in names.items() if times > 1]:
+                return f"{' and '.join(sorted(twice))} appears twice; keep one"
+            nodes += [each for pair in node.value for each in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+    return ""
 
 
 def _refuse_deep_nesting(text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, _Base):
+    for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:

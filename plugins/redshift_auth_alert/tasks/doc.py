@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from redshift_auth_alert.message import words
+from redshift_auth_alert.settings.english import counted
 from redshift_auth_alert.settings.monitors import Monitor
 
 _PAGE = """\
@@ -25,13 +27,19 @@ One run evaluates one interval:
 | outcome | meaning | what to do |
 | --- | --- | --- |
 | run green, `publish_alert` green | an alert was published | read it: `check_threshold` logs each group |
-| run green, `publish_alert` pink (skipped) | nothing to report: nobody breached, or every breach is ignored or already reported | nothing |
-| run red | the interval was not evaluated, or the alert could not be published; the failure is reported to the topic | read the error in the log of the red task, fix it, then clear that task |
+| run green, `publish_alert` pink (skipped) | nothing to report: nobody breached, or every breach is ignored or already reported; or a dry run, a check of the set-up (its message is published), or with `when_unseen: warn` an interval that the log does not show | nothing; `check_threshold` logs which |
+| run red | the interval was not evaluated, or the alert could not be published; the failure is reported to the topic | read the error in the log of the red task, fix it, then clear `query_auth_failures` and the tasks after it, or `publish_alert` if only that failed |
 | a task yellow (up for retry) | the warehouse or the topic was out of reach; the task tries again by itself, a publishing one for two hours | nothing yet |
 
 *Trigger* evaluates another interval or other settings; its form explains each of them. The package's runbook,
 `docs/runbook.md`, says for each message what it means and what to do.
 """
+
+
+def headline(monitor: Monitor) -> str:
+    """Return in one line what the monitor alerts on."""
+    settings = monitor.settings
+    return f"Alerts on {words.reached(settings)} within {counted(settings.window_minutes, 'minute')}"
 
 
 def describe(monitor: Monitor) -> str:

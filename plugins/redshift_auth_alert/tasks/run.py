@@ -59,8 +59,8 @@ class Run:
         run = evaluate_run(self._monitor, dag_run)
         if run.skipped:
             raise IntervalError(
-                f"nothing ran in time for these intervals, and max_catchup_hours ({run.settings.max_catchup_hours}) "
-                "evaluates only what was missed since then"
+                "these intervals were missed and are older than max_catchup_hours "
+                f"({run.settings.max_catchup_hours}), so they were not caught up"
             )
         # When it started decides what the log still keeps, for a backfill of long ago too. Clearing a run renews it.
         return run.with_source(dag_run.start_date or dag_run.run_after)
