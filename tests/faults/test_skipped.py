@@ -45,7 +45,7 @@ def test_intervals_that_are_not_caught_up_are_reported_once_from_when_to_when(
     skipped, caught_up = scheduled()[:2]
     assert (skipped["state"], caught_up["state"]) == ("failed", "success")
     until = caught_up["data_interval_start"]
-    assert f"Interval  {begun['last_end']:%Y-%m-%d %H}:00:00 to {until[:10]} {until[11:19]} UTC" in mail.body
+    assert f"Interval     {begun['last_end']:%Y-%m-%d %H}:00:00 to {until[:10]} {until[11:19]} UTC" in mail.body
     assert "max_catchup_hours (1)" in unwrapped(mail.body)
 
 

@@ -63,7 +63,10 @@ def test_the_alert_id_is_the_same_for_a_retry_and_differs_for(other: dict[str, A
     assert alert(**other).attributes["alert_id"] != alert().attributes["alert_id"]
 
 
-@given(st.integers(1, 10**9), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40))
+ENVIRONMENTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40).filter(str.strip)
+
+
+@given(st.integers(1, 10**9), ENVIRONMENTS)
 def test_the_subject_keeps_snss_limits(number: int, environment: str) -> None:
     subject = alert(verdict=make_verdict(new=number), environment=environment).subject
     assert len(subject) <= 99

@@ -275,8 +275,8 @@ def test_a_failure_is_reported_with_its_interval_and_the_run_stays_failed(
         report(dag)
     (call,) = published
     assert call["target_arn"] == TOPIC
-    assert "Interval  2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in call["message"]
-    assert "Task      query_auth_failures" in call["message"]
+    assert "Interval     2026-03-01 11:30:00 to 2026-03-01 12:00:00 UTC" in call["message"]
+    assert "Task         query_auth_failures" in call["message"]
     assert "Reason: {{ 1/0 }}" in call["message"]
     assert call["message_attributes"]["severity"] == "failed"
 
@@ -356,7 +356,7 @@ def test_warehouses_of_a_file_keep_their_own_fields_in_the_trigger_form(tmp_path
 @pytest.mark.parametrize(
     ("form", "names"),
     [
-        ("text", "Warehouse  sales"),
+        ("text", "Warehouse    sales"),
         ("json", '"warehouse":"sales"'),
         ("chat", "sales"),
         ("ocsf", '"resources":[{"name":"sales",'),

@@ -172,4 +172,4 @@ def test_a_failure_names_the_warehouse_and_links_to_its_run(monkeypatch: pytest.
     report = Run(monitor, ROOT / "include").failure(context)  # type: ignore[arg-type]
     assert report
     assert report.message.subject == "[FAILED] (test) sales-dwh: sign-ins not evaluated"
-    assert "\nPage       https://airflow.example.com/dags/dag/runs/manual__1\n" in report.message.body
+    assert "\nPage         https://airflow.example.com/dags/dag/runs/manual__1\n" in report.message.body
