@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -27,6 +28,8 @@ from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.tasks.operators import EVALUATED, REASON, UNSEEN, Report, kept_reason
 from redshift_auth_alert.tasks.record import cause_of, load_record
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
+
+log = logging.getLogger(__name__)
 
 # The tasks whose failure is reported, in the order in which they run.
 REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert", "require_coverage")
@@ -124,16 +127,25 @@ class Run:
         return Asset(f"{self._monitor.dag_id}_breaches")
 
     def after_publishing(self, context: Context, _result: Any) -> None:
-        """Give the event the alert as data, and write the metrics."""
-        from redshift_auth_alert.tasks.metrics import write_metrics  # as above
+        """Give the event the alert as data, and write the metrics.
 
+        Any error is a warning in the log: the task would be tried again, and publish the message once more.
+        """
         if self._settings(context).check_only:
             raise AirflowSkipException("published; then skipped, as a test is no event of the asset")
+        try:
+            self._conclude(context)
+        except Exception:
+            log.warning("The message is published, but not all that follows was done", exc_info=True)
+
+    def _conclude(self, context: Context) -> None:
+        from redshift_auth_alert.tasks.metrics import write_metrics  # as above
+
         pull = context["ti"].xcom_pull
         context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
+        run = evaluate_run(self._monitor, context["dag_run"])  # not the source, which may no longer be known
         if found := pull(task_ids="check_threshold", key="metrics"):
-            evaluated = not pull(task_ids="check_threshold", key=UNSEEN)
-            write_metrics(found, self.evaluation(context), evaluated=evaluated)
+            write_metrics(found, run, evaluated=not pull(task_ids="check_threshold", key=UNSEEN))
 
     def require_coverage(self, **context: Any) -> None:
         """Fail a run that has published what it found while some warehouses of its fleet were unseen.
