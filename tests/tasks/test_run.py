@@ -15,7 +15,7 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
 from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings.monitors import Monitor
-from redshift_auth_alert.tasks.versions import AirflowSkipException
+from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
@@ -264,3 +264,15 @@ def test_a_test_is_no_event_of_the_asset() -> None:
     tested["dag_run"].conf = {"check_only": True}
     with pytest.raises(AirflowSkipException):
         run.after_publishing(tested, None)
+
+
+@pytest.mark.parametrize(
+    "conf", [{}, {"threshold": 0}, {"start": "2026-03-01T12:00:00Z"}], ids=["no source", "override", "interval"]
+)
+def test_a_check_that_no_retry_can_make_valid_fails_at_once_with_its_reason(conf: dict[str, Any]) -> None:
+    late, pushed = context(), {}
+    late["dag_run"].start_date, late["dag_run"].conf = END + 7 * DAY, conf
+    late["ti"].xcom_push = lambda key, value: pushed.update({key: value})
+    with pytest.raises(AirflowFailException) as error:
+        run_of(source="auto").check_threshold({}, **late)
+    assert pushed == {"reason": str(error.value)}

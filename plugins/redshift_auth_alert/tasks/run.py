@@ -93,7 +93,10 @@ class Run:
         from redshift_auth_alert.tasks.check import check_threshold, report_setup  # as above
 
         with kept_reason(context):
-            run = self.evaluation(context)
+            try:
+                run = self.evaluation(context)
+            except AlertError as error:  # which the next try would raise too
+                raise AirflowFailException(str(error)) from error
             if run.settings.check_only:
                 return report_setup([Check(**check) for check in found], run, context["ti"])
             return check_threshold(found, replace(run, before_reported=found["before_reported"]), context["ti"])
