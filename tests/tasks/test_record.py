@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import Interval
-from redshift_auth_alert.tasks.record import cause_of, load_record
+from redshift_auth_alert.tasks import record as module
+from redshift_auth_alert.tasks import turn
+from redshift_auth_alert.tasks.record import add_failure, cause_of, forget_missing, keep_reported, take_missing
 from redshift_auth_alert.tasks.versions import AirflowFailException
 from tests.conftest import NOON, make_run
 from tests.detection.events import HEARTBEAT, MINUTE
 from tests.tasks.conftest import Variables
 
 REFUSED = cause_of("query_auth_failures", "Connection 'x': refused (at 12:00)", "topic")
+UNSEEN = cause_of("check_threshold", "the interval is unseen: no event", "topic")
+KEY = "redshift_auth_alert_failed_redshift_auth_failure_alert_scheduled"
+HALF_HOUR = 30 * MINUTE
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "_WRITTEN", 0.005)
+
+
+def run(number: int, **of: Any) -> Evaluation:
+    """The run of that half hour after noon."""
+    start = NOON + number * HALF_HOUR
+    return replace(make_run(start=start, end=start + HALF_HOUR, **of), run_id=f"run_{number}")
+
+
+def span(first: int, last: int) -> Interval:
+    """From the start of one half hour to the end of another."""
+    return Interval(NOON + first * HALF_HOUR, NOON + (last + 1) * HALF_HOUR)
 
 
 def fails(number: int, cause: str = REFUSED, **of: Any) -> Interval | None:
     """Report that the run of that half hour failed; return the span that the report names, None where none is made."""
-    start = NOON + number * 30 * MINUTE
-    run = make_run(start=start, end=start + 30 * MINUTE, **of)
-    record = load_record(run)
-    assert record
+    failed = run(number, **of)
     try:
-        record = record.failed(cause, run.interval)
+        missing = add_failure(failed, cause)
     except AirflowFailException:
         return None
-    record.save()
-    return record.missing
+    keep_reported(failed, cause)
+    return missing
+
+
+def succeeds(number: int, **of: Any) -> Interval | None:
+    """Return the span that the message of a run that succeeds names, once it is published."""
+    missing = take_missing(run(number, **of))
+    forget_missing(run(number, **of))
+    return missing
 
 
 def test_48_failures_of_one_cause_are_reported_once() -> None:
@@ -56,14 +83,12 @@ def test_another_cause_is_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("length", [207, 208, 250])
-def test_a_record_and_its_turn_have_a_key_that_airflow_takes_however_long_the_monitors_id(length: int) -> None:
-    run = replace(make_run(), monitor="m" * length)
-    other = replace(run, monitor="m" * (length - 1) + "n")
-    first, second = load_record(run), load_record(other)
-    assert first
-    assert second
-    assert len(f"{first.key}_turn") <= 250
-    assert first.key != second.key
+def test_a_record_and_its_turn_have_a_key_that_airflow_takes_however_long_the_monitors_id(
+    variables: Variables, length: int
+) -> None:
+    for last in "mn":
+        keep_reported(replace(make_run(), monitor="m" * (length - 1) + last), REFUSED)
+    assert [len(f"{key}_turn") <= 250 for key in variables] == [True, True]
 
 
 def test_a_backfill_and_the_schedule_have_a_record_each() -> None:
@@ -72,15 +97,114 @@ def test_a_backfill_and_the_schedule_have_a_record_each() -> None:
 
 
 def test_a_report_that_was_not_published_leaves_no_record(variables: Variables) -> None:
-    run = make_run()
-    record = load_record(run)
-    assert record
-    record.failed(REFUSED, run.interval)
+    add_failure(run(0), REFUSED)
     assert variables == {}
 
 
-def test_a_manual_run_leaves_no_record() -> None:
-    assert load_record(make_run(run_type="manual")) is None
+def test_a_manual_run_leaves_no_record(variables: Variables) -> None:
+    manual = run(0, run_type="manual")
+    assert add_failure(manual, REFUSED) is None
+    keep_reported(manual, REFUSED)
+    assert variables == {}
+
+
+def test_failures_of_two_causes_are_missing_together() -> None:
+    fails(0)
+    fails(1, UNSEEN)
+    assert succeeds(2) == span(0, 1)
+
+
+def test_a_failure_while_another_run_is_about_to_report_what_is_missing_is_reported() -> None:
+    fails(0)
+    assert take_missing(run(2)) == span(0, 0)
+    assert fails(1) == span(1, 1)
+    forget_missing(run(2))
+    assert succeeds(3) == span(1, 1)
+
+
+def test_what_another_run_has_taken_is_not_kept_again_by_a_report_that_was_under_way() -> None:
+    fails(0)
+    assert add_failure(run(1), UNSEEN) == span(0, 1)
+    assert take_missing(run(2)) == span(0, 0)
+    keep_reported(run(1), UNSEEN)
+    assert succeeds(3) == span(1, 1)
+
+
+def while_waiting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let this happen before the next turn begins."""
+
+    def waits(name: str) -> Any:
+        monkeypatch.setattr(module, "turn", turn.turn)
+        happens()
+        return turn.turn(name)
+
+    monkeypatch.setattr(module, "turn", waits)
+
+
+def test_a_failure_that_waits_for_its_turn_keeps_what_another_has_kept_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fails(1)
+    while_waiting(monkeypatch, lambda: fails(0))
+    fails(2)
+    assert succeeds(3) == span(0, 2)
+
+
+def test_a_success_that_waits_for_its_turn_reports_what_another_has_kept_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fails(0)
+    while_waiting(monkeypatch, lambda: fails(1))
+    assert take_missing(run(2)) == span(0, 1)
+
+
+def test_what_is_missing_is_reported_by_one_run() -> None:
+    fails(0)
+    assert (take_missing(run(1)), take_missing(run(2))) == (span(0, 0), None)
+
+
+def test_a_run_that_is_tried_again_reports_what_it_had_taken() -> None:
+    fails(0)
+    assert (take_missing(run(1)), take_missing(run(1))) == (span(0, 0), span(0, 0))
+
+
+def test_what_a_run_did_not_publish_is_reported_by_the_next_one() -> None:
+    fails(0)
+    take_missing(run(1))
+    add_failure(run(1), UNSEEN)  # publish_alert failed, and the topic may not take the report either
+    assert succeeds(2) == span(0, 0)
+
+
+def test_the_report_that_a_run_did_not_publish_names_what_it_was_to_report() -> None:
+    fails(0)
+    take_missing(run(1))
+    assert fails(1, UNSEEN) == span(0, 1)
+
+
+def test_once_it_is_published_nothing_is_left(variables: Variables) -> None:
+    fails(0)
+    succeeds(1)
+    assert variables == {}
+
+
+@pytest.mark.parametrize("stored", ["null", "{", "[]", '{"reported": {}}', '{"reported": {"x": 1}, "missing": null}'])
+def test_a_record_that_cannot_be_read_keeps_no_report_back(
+    variables: Variables, caplog: pytest.LogCaptureFixture, stored: str
+) -> None:
+    variables[KEY] = stored
+    assert fails(0) == span(0, 0)
+    assert KEY in caplog.text
+    assert succeeds(1) == span(0, 0)
+
+
+def test_a_record_that_cannot_be_read_fails_no_quiet_run(variables: Variables, check: Any) -> None:
+    variables[KEY] = "null"
+    assert check(HEARTBEAT)[0] == "no_alert"
+
+
+def test_a_record_of_a_version_before_is_read(variables: Variables) -> None:
+    variables[KEY] = '{"missing": ["2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"], "reported": {}}'
+    assert succeeds(1) == span(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +235,13 @@ def test_the_first_run_that_succeeds_reports_what_is_missing_and_the_next_is_qui
     branch, pushed = check(HEARTBEAT)
     assert (branch, pushed["attributes"]["severity"]) == ("publish_alert", "recovered")
     assert "intervals within 2026-03-01 11:00:00 to 2026-03-01 12:00:00 UTC" in " ".join(pushed["body"].split())
+    forget_missing(make_run())
     assert check(HEARTBEAT)[0] == "no_alert"
+
+
+def test_a_check_that_is_tried_again_reports_what_is_missing(check: Any) -> None:
+    fails(-1)
+    assert [check(HEARTBEAT)[0], check(HEARTBEAT)[0]] == ["publish_alert", "publish_alert"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
+from tests.tasks.conftest import Variables
 
 START, END = NOON + 30 * MINUTE, NOON + 60 * MINUTE  # holds no multiple of 240 minutes
 DAY = timedelta(days=1)
@@ -256,6 +257,16 @@ def test_what_is_published_is_not_published_again_because_airflow_does_not_answe
     del unanswered["ti"].xcom_pull
     run.after_publishing(unanswered, None)
     assert "The message is published" in caplog.text
+
+
+def test_the_failures_that_are_reported_are_forgotten_once_that_is_published(variables: Variables) -> None:
+    from redshift_auth_alert.tasks.record import keep_reported, take_missing
+
+    run, before = run_of(), make_run(start=START - 30 * MINUTE, end=START)
+    keep_reported(before, "cause")
+    take_missing(make_run(start=START, end=END))
+    run.after_publishing(published(run, metrics=None), None)
+    assert variables == {}
 
 
 def test_a_test_is_no_event_of_the_asset() -> None:
