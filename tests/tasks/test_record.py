@@ -208,16 +208,82 @@ def test_a_record_of_a_version_before_is_read(variables: Variables) -> None:
 
 
 @pytest.mark.parametrize(
+    ("run_type", "hours", "missing"),
+    [("backfill", 23, span(0, 1)), ("backfill", 25, None), ("scheduled", 25, span(0, 1))],
+)
+def test_what_failed_in_a_backfill_is_no_news_of_one_a_day_later(
+    clock: Any, run_type: str, hours: int, missing: Interval | None
+) -> None:
+    fails(0, run_type=run_type)
+    fails(1, run_type=run_type)
+    clock.moved = timedelta(hours=hours)
+    assert succeeds(9, run_type=run_type) == missing
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("the oldest event is of 2026-03-01 12:00", "the oldest event is of 2026-03-02 13:30"),
+        ("it is of 2026-03-01 12:00:00.", "it is of 2026-03-02 13:30:07."),
+        ("until 2026-03-01T12:00:00+00:00, then", "until 2026-03-02T13:30:07.123456Z, then"),
+        ("Athena scanned 1,234.5 GB", "Athena scanned 12 GB"),
+        ("session 1073873049 (pid 4321) ended", "session 1073873050 (pid 4322) ended"),
+        ("pid=4321: ended", "pid=4322: ended"),
         ("the warehouse refused the sign-in (ProgrammingError: no)", "the warehouse refused the sign-in (not tried)"),
         ("no event at all; GRANT SELECT", "no event at all; GRANT ROLE"),
     ],
-    ids=["numbers", "details in brackets", "what to do"],
+    ids=[
+        "times",
+        "times at a sentence's end",
+        "ISO times",
+        "sizes",
+        "sessions",
+        "processes",
+        "details in brackets",
+        "what to do",
+    ],
 )
 def test_reasons_have_one_cause_if_they_differ_only_in(one: str, other: str) -> None:
     assert cause_of("query", one, "topic") == cause_of("query", other, "topic")
+
+
+def test_a_long_reason_has_a_short_cause() -> None:
+    assert len(cause_of("query", "x" * 2_000, "topic")) < 300
+
+
+STOPPED = "{} has stopped: its newest event is of 2026-03-01 12:00:00 UTC, before the interval"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (STOPPED.format("prod-1"), STOPPED.format("prod-2")),
+        (STOPPED.format("2024.sales"), STOPPED.format("2025.sales")),
+        ("no way to 192.0.2.1:5439", "no way to 192.0.2.2:5439"),
+        (
+            f"1 of 4 warehouses was not evaluated: {STOPPED.format('prod-1')}",
+            f"2 of 4 warehouses were not evaluated: {STOPPED.format('prod-1')}, {STOPPED.format('prod-2')}",
+        ),
+        (
+            f"4 of 9 warehouses were not evaluated: {', '.join(STOPPED.format(f'prod-{n}') for n in (1, 2, 3, 4))}",
+            f"4 of 9 warehouses were not evaluated: {', '.join(STOPPED.format(f'prod-{n}') for n in (1, 2, 3, 5))}",
+        ),
+        (
+            f"9 of 20 warehouses were not evaluated: {STOPPED.format('a')} and 8 more",
+            f"10 of 20 warehouses were not evaluated: {STOPPED.format('a')} and 9 more",
+        ),
+    ],
+    ids=[
+        "a warehouse",
+        "a name that begins with digits",
+        "a host",
+        "one more warehouse",
+        "the last of four warehouses",
+        "one more that is not named",
+    ],
+)
+def test_reasons_that_name_another_thing_have_causes_of_their_own(one: str, other: str) -> None:
+    assert cause_of("query", one, "topic") != cause_of("query", other, "topic")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ which they change in turns. A person waits for each manual run, so those are alw
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -24,6 +25,11 @@ from redshift_auth_alert.tasks.versions import AirflowFailException
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER = timedelta(hours=1)
+# A backfill ends, so the next one has nothing to do with what failed long before.
+_BACKFILL_KEPT = timedelta(days=1)
+_LONGEST_CAUSE = 200
+# A time, a count or a number of a process. Not a digit of a name such as prod-1, nor how many warehouses of a fleet.
+_NUMBER = re.compile(r"(?<![\w.-])\d[\d,:-]*(T[\d:]+)?(\.\d+)?(Z|[+-]\d\d:\d\d)?(?![\w-]|\.\w| of \d)")
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def add_failure(run: Evaluation, cause: str) -> Interval | None:
     if key is None:
         return None
     with turn(f"{key}_turn"):
-        before = _load(key)
+        before = _load(key, run)
         taken = dict(before.taken)
         # What the run was to report, but did not: it has failed since.
         record = replace(before, missing=_span(before.missing, taken.pop(run.run_id, None)), taken=taken)
@@ -87,7 +93,7 @@ def keep_reported(run: Evaluation, cause: str) -> None:
     if key is None:
         return
     with turn(f"{key}_turn"):
-        record = _load(key)
+        record = _load(key, run)
         reported = record.reported | {cause: datetime.now(UTC)}
         replace(record, reported=reported, missing=_span(record.missing, run.interval)).save()
 
@@ -100,11 +106,11 @@ def take_missing(run: Evaluation) -> Interval | None:
     key = _key(run)
     if key is None:
         return None
-    record = _load(key)
+    record = _load(key, run)
     if record.missing is None and run.run_id not in record.taken:  # as nearly always
         return None
     with turn(f"{key}_turn"):
-        record = _load(key)
+        record = _load(key, run)
         missing = _span(record.taken.get(run.run_id), record.missing)
         if missing:
             _Record(key, taken=record.taken | {run.run_id: missing}).save()
@@ -114,16 +120,19 @@ def take_missing(run: Evaluation) -> Interval | None:
 def forget_missing(run: Evaluation) -> None:
     """Forget what ``run`` has taken, as it is reported."""
     key = _key(run)
-    if key is None or run.run_id not in _load(key).taken:
+    if key is None or run.run_id not in _load(key, run).taken:
         return
     with turn(f"{key}_turn"):
-        record = _load(key)
+        record = _load(key, run)
         replace(record, taken={each: of for each, of in record.taken.items() if each != run.run_id}).save()
 
 
 def cause_of(task_id: str, reason: str, topic: str) -> str:
     """Return what failures of one cause share: the reason without numbers, and without the details that follow it."""
-    return f"{task_id} {topic} " + re.sub(r"\d+", "#", re.split(r"; | \(", reason)[0])[:200]
+    text = _NUMBER.sub("#", re.split(r"; | \(", reason)[0])
+    if len(text) > _LONGEST_CAUSE:  # the names at the end count too
+        text = f"{text[:_LONGEST_CAUSE]} {hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{task_id} {topic} {text}"
 
 
 def _key(run: Evaluation) -> str | None:
@@ -133,15 +142,19 @@ def _key(run: Evaluation) -> str | None:
     return variable_key("failed", f"{run.monitor}_{run.run_type}")
 
 
-def _load(key: str) -> _Record:
+def _load(key: str, run: Evaluation) -> _Record:
     stored = Variable.get(key, default=None)
     if stored is None:
         return _Record(key)
     try:
-        return _parse(key, json.loads(stored))
+        record = _parse(key, json.loads(stored))
     except (ValueError, TypeError, LookupError, AttributeError, AlertError):
         log.warning("The Airflow Variable %s is no record of failures: it counts as empty", key)
         return _Record(key)
+    ended = run.run_type == "backfill" and record.reported
+    if ended and datetime.now(UTC) - max(record.reported.values()) > _BACKFILL_KEPT:
+        return _Record(key, taken=record.taken)
+    return record
 
 
 def _parse(key: str, stored: Any) -> _Record:
