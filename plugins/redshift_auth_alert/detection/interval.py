@@ -35,6 +35,10 @@ class Interval:
         """The day (UTC) of its last moment."""
         return (self.end - timedelta(microseconds=1)).date()
 
+    def holds(self, other: Interval) -> bool:
+        """Whether ``other`` lies within the interval."""
+        return self.start <= other.start and other.end <= self.end
+
     def holds_multiple_of(self, period: timedelta) -> bool:
         """Whether some whole multiple of ``period`` since the epoch lies in the interval."""
         return _multiple_from(self.start, period) < self.end
