@@ -11,7 +11,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.models.dagrun import RUN_ID_REGEX
+from airflow.models.dagrun import RUN_ID_REGEX, DagRun
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 from hypothesis import given
@@ -270,9 +270,13 @@ def test_the_scheduler_goes_on_after_the_settle_delay_was_shortened_by_a_whole_i
     pytest.importorskip("airflow.dag_processing.dagbag")
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     with tempfile.TemporaryDirectory() as home:
-        more = {"AIRFLOW_HOME": home, "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins")}
+        env |= {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
+        }
         command = [sys.executable, "-m", "tests.tasks.scheduler"]
-        ran = subprocess.run(command, env=env | more, cwd=ROOT, capture_output=True, text=True, check=False)
+        ran = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-3:] == ["13:30 to 14:00", "14:00 to 14:30", "14:30 to 15:00"]
 
@@ -282,6 +286,32 @@ def test_a_backfill_walks_the_schedule_as_it_is_now() -> None:
     assert [info.data_interval for info in infos] == [
         interval("13:15", "14:15"), interval("14:15", "15:15"), interval("15:15", "16:15"),
     ]  # fmt: skip
+
+
+def backfill_id(info: DagRunInfo) -> str:
+    return DagRun.generate_run_id(
+        run_type=DagRunType.BACKFILL_JOB, logical_date=info.logical_date, run_after=info.run_after
+    )
+
+
+@pytest.mark.parametrize(
+    ("cron", "settle"),
+    [("*/30 * * * *", 35), ("*/30 * * * *", 0), ("0 * * * *", 5), ("*/15 * * * *", 20)],
+    ids=["a longer delay", "a shorter delay", "a coarser schedule", "a finer schedule and a longer delay"],
+)
+def test_a_backfill_leaves_no_interval_out_because_an_earlier_one_had(cron: str, settle: int) -> None:
+    """Airflow leaves out each whose id it knows."""
+    before, now = make_timetable(cron, settle=settle), make_timetable()
+    infos = [info for timetable in (before, now) for info in backfill(timetable, at("13:00"), at("18:00"))]
+    ids = {(backfill_id(info), info.logical_date) for info in infos}
+    assert len({run_id for run_id, _ in ids}) == len(ids)
+
+
+@pytest.mark.parametrize("settle", [0, 5])
+def test_a_backfill_has_no_id_that_its_runs_had_before_and_runs_within_a_second_after_the_delay(settle: int) -> None:
+    for info in backfill(make_timetable(settle=settle), at("13:00"), at("14:00")):
+        late = info.run_after - info.data_interval.end - settle * MINUTE
+        assert timedelta() < late < timedelta(seconds=1)
 
 
 def test_a_backfill_goes_back_however_far() -> None:

@@ -41,8 +41,8 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """Return the next interval, to be run ``settle`` after its end, or what is skipped before it."""
-        last = last_automated_data_interval
-        if not restriction.catchup:
+        last, by_backfill = last_automated_data_interval, restriction.catchup
+        if not by_backfill:
             bound = self._oldest_caught_up(_now())
             earliest = bound if restriction.earliest is None else max(bound, restriction.earliest)
             if last and last.end < bound == earliest:
@@ -55,7 +55,15 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         # would go back to 14:00, where a run already is; so the next interval is [14:30, 15:00).
         if info and last and info.data_interval.start < last.end:
             info = DagRunInfo.interval(last.end, info.data_interval.end)
-        return info and info._replace(run_after=info.data_interval.end + self._settle)
+        if info is None:
+            return None
+        run_after = info.data_interval.end + self._settle
+        if by_backfill:
+            # Airflow names a backfill's run by this time alone, and leaves the run out if it knows the name. So each
+            # minute since the interval's start adds a microsecond: no other interval has the same time, whatever the
+            # schedule and the delay were before.
+            run_after += timedelta(microseconds=(run_after - info.data_interval.start).total_seconds() // 60)
+        return info._replace(run_after=run_after)
 
     def _oldest_caught_up(self, now: pendulum.DateTime) -> pendulum.DateTime:
         """Start of the oldest interval that was due within the catch-up, or of the newest that is due."""
