@@ -21,6 +21,7 @@ from sandbox.warehouse import Warehouse, running_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LONG_AGO = NOON - timedelta(days=30)
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alerts"
 
 # pytest --hypothesis-profile=thorough
@@ -35,7 +36,7 @@ def make_run(
     start: datetime = NOON,
     end: datetime = NOON + timedelta(minutes=30),
     run_type: str = "scheduled",
-    before_reported: bool = False,
+    reported_since: datetime | None = None,
     **settings: Any,
 ) -> Evaluation:
     """A run of the default monitor over [start, end), with some settings changed."""
@@ -46,7 +47,7 @@ def make_run(
         run_type,
         in_force,
         Interval(start, end),
-        before_reported=before_reported,
+        reported_since=reported_since,
     )
 
 

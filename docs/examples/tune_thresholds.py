@@ -77,7 +77,8 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
     for interval in _progress(intervals):
         run = Evaluation(monitor.dag_id, "tune", "manual", settings, interval, tried_thresholds=THRESHOLDS)
         run = run.with_source(now)
-        measured = read_candidates(query(run.conn_id, statement(run, include)), run)
+        table = query(run.conn_id, statement(run, include))
+        measured = read_candidates(table, run)
         for threshold in THRESHOLDS:
             tried = _with(run, threshold=threshold)
             verdict = judge(measured, tried)
@@ -85,8 +86,8 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
                 break  # nor would a higher threshold have reported anybody
             found.alerts[interval.start.date(), threshold] += 1
             found.groups[threshold].update(name(breach.group) for breach in verdict.having("reported"))
-            reminding = replace(_with(tried, remind_every_minutes=remind), before_reported=True)
-            if judge(measured, reminding).totals.reported:
+            reminding = replace(_with(tried, remind_every_minutes=remind), reported_since=intervals[0].start)
+            if judge(read_candidates(table, reminding), reminding).totals.reported:
                 found.with_reminders[interval.start.date(), threshold] += 1
         if verdict.coverage.verdict == "unseen":  # which is the same at each threshold
             found.unseen.append(f"{interval}: {verdict.coverage.reason}")

@@ -126,6 +126,7 @@ SELECT
     {%- endfor %}
     candidates.first_failure_at,
     candidates.last_failure_at,
+    candidates.breach_before_at,
     candidates.first_breach_at,
     candidates.last_breach_at,
     candidates.first_login_at,

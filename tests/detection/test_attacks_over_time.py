@@ -19,7 +19,8 @@ def runs(
     verdicts = {}
     for start in range(since, until, every):
         end = NOON + (start + every) * MINUTE
-        run = make_run(start=NOON + start * MINUTE, end=end, before_reported=start > since, **settings)
+        reported_since = NOON + since * MINUTE if start > since else None
+        run = make_run(start=NOON + start * MINUTE, end=end, reported_since=reported_since, **settings)
         rows = measure(logs, run, log + HEARTBEAT)
         verdicts[start] = judged(rows, run)
     return verdicts

@@ -15,7 +15,7 @@ from redshift_auth_alert.detection import evaluation
 from redshift_auth_alert.detection.candidates import BRIEF, Mark, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.verdict import BUDGET, fit_budget, judge
-from tests.conftest import NOON, ROOT, candidates, judged, make_run, measure
+from tests.conftest import LONG_AGO, NOON, ROOT, candidates, judged, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 
 
@@ -102,7 +102,7 @@ def test_ignored_groups_that_are_all_worse_do_not_displace_an_attacker(logs: psy
 
 def test_held_back_groups_that_are_all_worse_do_not_displace_a_new_one(logs: psycopg.Connection) -> None:
     half_past = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE}
-    run = make_run(remind_every_minutes=240, before_reported=True, **half_past)
+    run = make_run(remind_every_minutes=240, reported_since=LONG_AGO, **half_past)
     ongoing = attack(2_500, 12, since=25) + attack(2_500, 12, since=31)
     verdict = judge(in_xcom(logs, run, ongoing + failures(*range(35, 45), host="192.0.2.1")), run)
     assert host_rows([breach.group for breach in verdict.having("reported")]) == ["192.0.2.1"]
@@ -145,7 +145,7 @@ QUIET = """
 import json, sys, types
 from redshift_auth_alert.tasks import record
 from redshift_auth_alert.tasks.check import check_threshold
-from tests.conftest import make_run
+from tests.conftest import LONG_AGO, make_run
 record.Variable = types.SimpleNamespace(get=lambda *_, **__: None)  # which only a running task can reach
 ti = types.SimpleNamespace(xcom_push=lambda **_: None)
 print(check_threshold(json.loads(sys.argv[1]), make_run(), ti), "pandas" in sys.modules)

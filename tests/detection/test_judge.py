@@ -9,7 +9,7 @@ import pytest
 
 from redshift_auth_alert.detection.findings import Login
 from redshift_auth_alert.settings.entries import Ignore
-from tests.conftest import NOON
+from tests.conftest import LONG_AGO, NOON
 from tests.detection.events import MINUTE, failures, hosts, sign_ins
 
 GATEWAY = {"remote_host": "192.0.2.0/24", "reason": "BI gateway"}
@@ -68,11 +68,11 @@ def test_without_reminders_an_ongoing_breach_is_reported_in_every_interval(judge
 
 def test_an_ongoing_breach_is_reported_in_an_interval_that_holds_a_multiple(judge: Any) -> None:
     log = failures(*range(-15, 10))
-    assert judge(log, remind_every_minutes=240, before_reported=True).totals.ongoing == 1  # 12:00 is one
+    assert judge(log, remind_every_minutes=240, reported_since=LONG_AGO).totals.ongoing == 1  # 12:00 is one
 
 
 def test_an_ongoing_breach_is_held_back_in_an_interval_without_a_multiple(judge: Any) -> None:
-    verdict = judge(ONGOING, remind_every_minutes=240, before_reported=True, **HALF_PAST)
+    verdict = judge(ONGOING, remind_every_minutes=240, reported_since=LONG_AGO, **HALF_PAST)
     assert [each.outcome for each in verdict.breaches] == ["held_back"]
     assert (verdict.totals.reported, verdict.totals.held_back, verdict.says_something) == (0, 1, False)
 
@@ -82,13 +82,13 @@ def test_an_ongoing_breach_that_nobody_is_known_to_have_reported_is_not_held_bac
 
 
 def test_a_group_that_got_in_is_never_held_back(judge: Any) -> None:
-    verdict = judge(ONGOING + sign_ins(55), remind_every_minutes=240, before_reported=True, **HALF_PAST)
+    verdict = judge(ONGOING + sign_ins(55), remind_every_minutes=240, reported_since=LONG_AGO, **HALF_PAST)
     assert (verdict.totals.ongoing, verdict.totals.critical, verdict.totals.held_back) == (1, 1, 0)
 
 
 def test_a_new_breach_is_never_held_back(judge: Any) -> None:
     log = failures(*range(35, 50))
-    assert judge(log, remind_every_minutes=240, before_reported=True, **HALF_PAST).totals.new == 1
+    assert judge(log, remind_every_minutes=240, reported_since=LONG_AGO, **HALF_PAST).totals.new == 1
 
 
 def test_an_ignored_group_is_counted_and_not_reported(judge: Any) -> None:

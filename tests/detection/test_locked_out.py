@@ -10,7 +10,7 @@ import pytest
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import TriedUser, Verdict
-from tests.conftest import NOON, candidates, judged, make_run, measure
+from tests.conftest import LONG_AGO, NOON, candidates, judged, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, failures, hosts, sign_ins
 
 SPRAYED = [event for number in range(6) for event in failures(number, number + 0.5, user=f"user{number}")]
@@ -98,7 +98,7 @@ def test_an_admin_beyond_the_five_most_tried_users_is_not_seen(judge: Any) -> No
 
 
 def test_an_ongoing_breach_of_an_admin_is_held_back_until_a_reminder_is_due(judge: Any) -> None:
-    half_past = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE, "before_reported": True}
+    half_past = {"start": NOON + 30 * MINUTE, "end": NOON + 60 * MINUTE, "reported_since": LONG_AGO}
     verdict = judge(failures(*range(20, 50)), remind_every_minutes=240, admin_users=["admin"], **half_past)
     assert (verdict.totals.held_back, verdict.totals.admin) == (1, 0)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Totals
-from tests.conftest import NOON, judged, make_run, measure
+from tests.conftest import LONG_AGO, NOON, judged, make_run, measure
 from tests.detection.oracle import FAILURE, LOGIN, Event, all_failures, expected, outcome
 
 TICK = timedelta(seconds=20)
@@ -136,7 +136,7 @@ def truth(stream: dict[str, Any], threshold: int) -> dict[tuple[str, ...], dict[
 def run_of(stream: dict[str, Any], threshold: int) -> Evaluation:
     names = ("window_minutes", "group_by", "source", "count", "notify_when_over", "remind_every_minutes")
     changed = {name: stream[name] for name in names}
-    return run_over(0, stream["end"], threshold=threshold, before_reported=True, **changed)
+    return run_over(0, stream["end"], threshold=threshold, reported_since=LONG_AGO, **changed)
 
 
 @settings(

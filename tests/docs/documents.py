@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def commands(*kinds: str) -> list[str]:
     """Return the commands of such blocks, each on one line."""
     texts = [block.text.replace("\\\n", " ") for block in blocks(*kinds)]
     return [line for text in texts for line in text.splitlines()]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link may name behind the ``#`` of a page: its headings as GitHub writes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}
 
 
 def _blocks(page: Path) -> list[Block]:

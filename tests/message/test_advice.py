@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from redshift_auth_alert.detection.findings import Breach, Known, Login
 from redshift_auth_alert.message.advice import CASES, Advice, advise, quoted
 from tests.conftest import NOON, ROOT, make_run
+from tests.docs.documents import anchors
 from tests.message.findings import MINUTE, OVER, alert, make_breach
 from tests.message.test_document import SCHEMA
 from tests.message.test_patterns import KNOWN, STEADY
 
 LOCKED = (("ann", 9, 9, NOON, False, True), ("bob", 5, 2, NOON))
 ADMIN = (("dba", 9, 9, NOON, True),)
-RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
 def advice(run: dict[str, Any] | None = None, **facts: Any) -> Advice:
@@ -63,11 +63,7 @@ def test_the_case_is(facts: dict[str, Any], anchor: str, first: str) -> None:
 
 @pytest.mark.parametrize("anchor", sorted({"failed", "got-in", *(case.anchor for case in CASES)}))
 def test_the_runbook_has_the_heading(anchor: str) -> None:
-    headings = [line.lstrip("#").strip() for line in RUNBOOK.splitlines() if line.startswith("#")]
-    slugs = [
-        "".join(char for char in each.lower().replace(" ", "-") if char.isalnum() or char == "-") for each in headings
-    ]
-    assert anchor in slugs
+    assert anchor in anchors(ROOT / "docs" / "runbook.md")
 
 
 def test_a_group_that_is_over_needs_nothing() -> None:

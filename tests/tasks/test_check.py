@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from redshift_auth_alert.tasks.versions import AirflowFailException
-from tests.conftest import NOON, make_run
+from tests.conftest import LONG_AGO, NOON, make_run
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
 from tests.tasks.conftest import Pushed
 
@@ -39,7 +39,7 @@ def test_without_a_breach_nothing_is_published(check: Any) -> None:
 
 def test_a_held_back_breach_is_not_published_and_is_in_the_log(check: Any, caplog: pytest.LogCaptureFixture) -> None:
     log = failures(*range(15, 45), host="203.0.113.7") + HEARTBEAT
-    branch, pushed = check(log, remind_every_minutes=240, before_reported=True, **NEXT)
+    branch, pushed = check(log, remind_every_minutes=240, reported_since=LONG_AGO, **NEXT)
     assert branch == "no_alert"
     assert (pushed["document"]["kind"], len(pushed["document"]["held_back"])) == ("quiet", 1)
     assert "203.0.113.7 [15 times] ongoing: held back" in caplog.text
@@ -134,11 +134,14 @@ def test_no_part_that_is_pushed_passes_256_kb(check: Any, part: str) -> None:
     assert 100_000 < len(json.dumps(pushed[part])) <= 262_144
 
 
+RECORDED = f"2026-03-01T12:30:00+00:00 {make_run().judged_by} 2026-03-01T12:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("log", "settings", "recorded"),
     [
-        (HEARTBEAT, {}, f"2026-03-01T12:30:00+00:00 {make_run().judged_by}"),
-        (ATTACK + HEARTBEAT, {}, f"2026-03-01T12:30:00+00:00 {make_run().judged_by}"),
+        (HEARTBEAT, {}, RECORDED),
+        (ATTACK + HEARTBEAT, {}, RECORDED),
         (ATTACK + HEARTBEAT, {"dry_run": True}, None),
         ([], {"when_unseen": "warn"}, None),
         (sign_ins(-10_000, 10, host="[local]", user="rdsdb"), {}, None),

@@ -26,7 +26,14 @@ from tests.conftest import NOON, ROOT, TOPIC
 from tests.tasks.dagbag import DagBag
 
 VALID = f"environment: test\nsns_topic_arn: {TOPIC}\n"
-W = timedelta(minutes=30)
+TASKS = {
+    "query_auth_failures": "RedshiftSQLOperator",
+    "check_threshold": "BranchPythonOperator",
+    "publish_alert": "SnsPublishOperator",
+    "require_coverage": "PythonOperator",
+    "no_alert": "EmptyOperator",
+    "report_failure": "ReportFailureOperator",
+}
 
 
 def load(dags: Path) -> tuple[Mapping[str, DAG], str]:
@@ -42,6 +49,7 @@ def dag() -> DAG:
 
 
 def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> dict[str, Any]:
+    """Airflow's context of a task of a manual run at noon, with some facts of the run changed."""
     dag_run = SimpleNamespace(
         **{
             "run_id": "manual__1",
@@ -60,7 +68,7 @@ def context(dag: DAG, conf: Mapping[str, Any] | None = None, **facts: Any) -> di
         "body": "body of {{ 1/0 }}",
         "attributes": {"new_groups": 1},
     }
-    ti = SimpleNamespace(run_id="manual__1", task_id="task", xcom_pull=lambda key, **_: pulled[key])
+    ti = SimpleNamespace(run_id=dag_run.run_id, task_id="task", xcom_pull=lambda key, **_: pulled[key])
     topic = SimpleNamespace(redshift_auth_alert_topic_arn=TOPIC)
     return {"dag": dag, "dag_run": dag_run, "ti": ti, "var": {"value": topic}, "exception": ValueError("{{ 1/0 }}")}
 
@@ -71,18 +79,11 @@ def rendered(dag: DAG, task_id: str, **facts: Any) -> Any:
     return task
 
 
-def test_its_tasks(dag: DAG) -> None:
-    assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
-        "query_auth_failures": "RedshiftSQLOperator",
-        "check_threshold": "BranchPythonOperator",
-        "publish_alert": "SnsPublishOperator",
-        "require_coverage": "PythonOperator",
-        "no_alert": "EmptyOperator",
-        "report_failure": "ReportFailureOperator",
-    }
+def test_the_dag_has_these_tasks_of_these_operators(dag: DAG) -> None:
+    assert {task.task_id: type(task).__name__ for task in dag.tasks} == TASKS
 
 
-def test_its_edges(dag: DAG) -> None:
+def test_the_dag_has_these_edges(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks if task.downstream_task_ids} == {
         "query_auth_failures": ["check_threshold", "report_failure"],
         "check_threshold": ["no_alert", "publish_alert", "report_failure"],
@@ -104,7 +105,9 @@ def test_its_form_as_it_stands_is_valid(dag: DAG) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"threshold": 0}, {"threshold": "5"}, {"source": "x"}, {"start": "2026-03-01 12:00"}]
+    "values",
+    [{"threshold": 0}, {"threshold": "5"}, {"source": "x"}, {"start": "2026-03-01 12:00"}],
+    ids=["a number out of bounds", "a number as text", "an unknown source", "a time without its zone"],
 )
 def test_its_form_refuses(dag: DAG, values: dict[str, Any]) -> None:
     with pytest.raises(ParamValidationError, match=next(iter(values))):
@@ -115,11 +118,12 @@ def test_its_statement_is_loaded(dag: DAG) -> None:
     assert "Measures the authentication failures" in dag.get_task("query_auth_failures").sql
 
 
-def test_its_tasks_have_an_owner_and_a_time_limit_and_retry_with_growing_pauses(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.owner == "security"
-        assert task.retry_exponential_backoff
-        assert task.execution_timeout == timedelta(minutes=10)
+@pytest.mark.parametrize("task_id", TASKS)
+def test_a_task_has_an_owner_and_a_time_limit_and_retries_with_growing_pauses(dag: DAG, task_id: str) -> None:
+    task = dag.get_task(task_id)
+    assert task.owner == "security"
+    assert task.retry_exponential_backoff
+    assert task.execution_timeout == timedelta(minutes=10)
 
 
 @pytest.mark.parametrize(("task_id", "retries"), [("query_auth_failures", 3), ("check_threshold", 3)])
@@ -251,16 +255,17 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def report(dag: DAG, conf: dict[str, Any] | None = None, reasons: dict[str, str] | None = None) -> None:
     """Run report_failure after the first of these tasks failed."""
     kept = {"query_auth_failures": "{{ 1/0 }}"} if reasons is None else reasons
-    states = {"scheduled__1": dict.fromkeys(kept or ["check_threshold"], "failed")}
+    run = context(dag, conf)
+    states = {run["ti"].run_id: dict.fromkeys(kept or ["check_threshold"], "failed")}
     ti = SimpleNamespace(
         dag_id=dag.dag_id,
-        run_id="scheduled__1",
+        run_id=run["ti"].run_id,
         try_number=1,
         get_task_states=lambda **_: states,
         xcom_pull=lambda task_ids, key: kept.get(task_ids),
     )
     task = dag.get_task("report_failure").prepare_for_execution()
-    task.execute({**context(dag, conf), "task": task, "ti": ti})
+    task.execute({**run, "task": task, "ti": ti})
 
 
 def test_a_failure_is_reported_with_its_interval_and_the_run_stays_failed(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from redshift_auth_alert.tasks import lockout, turn
 from redshift_auth_alert.tasks.lockout import SignInNotTriedError, guarded_sign_in
 from redshift_auth_alert.tasks.remedies import explained_errors
 from redshift_auth_alert.tasks.versions import AirflowFailException
-from tests.conftest import TOPIC
+from tests.conftest import NOON, TOPIC
 from tests.tasks.conftest import Variables
 
 MINUTE = timedelta(minutes=1)
@@ -187,13 +189,28 @@ def test_runs_side_by_side_sign_in_one_at_a_time_and_stop_at_three() -> None:
     assert (server.tried, server.most_at_once) == (3, 1)
 
 
-def test_a_run_that_was_killed_in_its_turn_stops_the_others_for_a_minute_only(variables: Variables, clock: Any) -> None:
-    since = datetime.now(UTC).isoformat()
-    variables[f"{KEY}_turn"] = f'{{"turn": "killed", "since": "{since}"}}'
-    clock.moved = timedelta(seconds=61)
+@pytest.mark.parametrize(("seconds", "tried"), [(60, 0), (61, 1)], ids=["waits", "goes on"])
+def test_a_run_that_was_killed_in_its_turn_stops_the_others_for_a_minute_only(
+    seconds: int, tried: int, variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = json.dumps({"turn": "killed", "since": NOON.isoformat()})
+    variables[f"{KEY}_turn"] = killed
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return (NOON + timedelta(seconds=seconds)).astimezone(tz)
+
+    def sleep(_seconds: float) -> None:
+        if variables[f"{KEY}_turn"] == killed:
+            raise InterruptedError  # instead of waiting for the turn
+
+    monkeypatch.setattr(turn, "datetime", Clock)
+    monkeypatch.setattr(time, "sleep", sleep)
     server = Server(refuses=False)
-    server.sign_in()
-    assert server.tried == 1
+    with suppress(InterruptedError):
+        server.sign_in()
+    assert server.tried == tried
 
 
 def test_each_user_of_each_warehouse_has_its_own_count() -> None:

@@ -100,9 +100,12 @@ def test_a_dry_run_writes_no_metrics(check: Any, cloud: Cloud, namespace: str) -
     assert metrics(cloud, namespace) == set()
 
 
-def test_nothing_is_written_without_a_namespace(check: Any, cloud: Cloud, namespace: str) -> None:
+def test_cloudwatch_is_not_asked_without_a_namespace(
+    check: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(monkeypatch, f"http://127.0.0.1:{free_port()}")  # any try would be a warning
     check(HEARTBEAT)
-    assert metrics(cloud, namespace) == set()
+    assert "CloudWatch" not in caplog.text
 
 
 def test_the_monitors_connection_to_aws_is_used(
@@ -114,13 +117,12 @@ def test_the_monitors_connection_to_aws_is_used(
     assert "IntervalsEvaluated" in metrics(cloud, namespace)
 
 
-def test_what_the_connection_configures_holds_here_too(
+def test_metrics_go_through_the_proxy_of_the_connection(
     check: Any, cloud: Cloud, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = {"config_kwargs": {"proxies": {"http": f"http://127.0.0.1:{free_port()}"}}}
-    use(monkeypatch, cloud.endpoint, **proxy)
+    use(monkeypatch, "http://cloudwatch.invalid", config_kwargs={"proxies": {"http": cloud.endpoint}})
     check(HEARTBEAT, metrics_namespace=namespace)
-    assert metrics(cloud, namespace) == set()
+    assert "IntervalsEvaluated" in metrics(cloud, namespace)
 
 
 def test_a_cloudwatch_that_cannot_be_reached_is_a_warning_and_not_asked_twice(

@@ -15,6 +15,8 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
 from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.tasks.record import keep_reported, take_missing
+from redshift_auth_alert.tasks.run import Run
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
@@ -29,7 +31,7 @@ GATEWAY = {"remote_host": "192.0.2.0/24", "reason": "BI gateway"}
 def recorded(until: datetime = START, **settings: Any) -> str:
     """What a run that evaluated up to then by these settings has recorded."""
     run = make_run(start=until - 30 * MINUTE, end=until, **REMINDED | settings)
-    return f"{until.isoformat()} {run.judged_by}"
+    return f"{until.isoformat()} {run.judged_by} {run.interval.start.isoformat()}"
 
 
 def context(*, state: str = "success", evaluated: Any = None, topic: str = TOPIC, **ti: Any) -> dict[str, Any]:
@@ -55,15 +57,24 @@ def context(*, state: str = "success", evaluated: Any = None, topic: str = TOPIC
 def branch(logs: psycopg.Connection) -> Any:
     """The branch of a run in which a breach is ongoing and no reminder is due."""
     from redshift_auth_alert.tasks.operators import _plain
-    from redshift_auth_alert.tasks.run import Run
 
-    def branch(context: dict[str, Any], *, checks_in: dict[str, Any] | None = None, **changed: Any) -> str:
-        settings = make_run(**REMINDED | changed).settings
-        monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings)
-        run = Run(monitor, ROOT / "include")
+    def run_of(**settings: Any) -> Run:
+        in_force = make_run(**settings).settings
+        monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=in_force)
+        return Run(monitor, ROOT / "include")
+
+    def branch(
+        context: dict[str, Any],
+        *,
+        checks_in: dict[str, Any] | None = None,
+        changed_before_the_check: dict[str, Any] | None = None,
+        **changed: Any,
+    ) -> str:
+        run = run_of(**REMINDED | changed)
+        check = run_of(**REMINDED | changed | (changed_before_the_check or {}))
         rows = measure(logs, run.evaluation(context), failures(*range(15, 45)) + HEARTBEAT)
         table = {"columns": list(rows[0]), "rows": [[_plain(value) for value in row.values()] for row in rows]}
-        return run.check_threshold(run.candidates(table, context), **checks_in or context)
+        return check.check_threshold(run.candidates(table, context), **checks_in or context)
 
     return branch
 
@@ -93,7 +104,8 @@ def test_an_ongoing_breach_is_reported_if_the_run_before(branch: Any, before: di
 def test_an_ignored_host_is_reported_once_its_entry_has_expired(branch: Any) -> None:
     expired = [GATEWAY | {"until": "2026-02-28"}]
     in_force = make_run(start=START - DAY, end=END - DAY, **REMINDED, ignore=expired)
-    assert branch(context(evaluated=f"{START.isoformat()} {in_force.judged_by}"), ignore=expired) == "publish_alert"
+    evaluated = f"{START.isoformat()} {in_force.judged_by} {NOON.isoformat()}"
+    assert branch(context(evaluated=evaluated), ignore=expired) == "publish_alert"
 
 
 def test_an_entry_that_had_expired_before_both_runs_changes_nothing(branch: Any) -> None:
@@ -115,6 +127,20 @@ def test_the_check_goes_by_what_the_query_learned_of_the_run_before(branch: Any,
     assert branch(context(state=state), checks_in=later) == goes_to
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"threshold": 5}, {"group_by": ["user_name"]}, {"count": "distinct user_name"}, {"window_minutes": 60}],
+    ids=str,
+)
+def test_what_was_measured_by_other_settings_is_not_judged(branch: Any, changed: dict[str, Any]) -> None:
+    with pytest.raises(AirflowFailException, match="clear query_auth_failures and the tasks after it"):
+        branch(context(), changed_before_the_check=changed)
+
+
+def test_an_entry_of_the_ignore_list_that_came_meanwhile_holds(branch: Any) -> None:
+    assert branch(context(state="failed"), changed_before_the_check={"ignore": [GATEWAY]}) == "no_alert"
+
+
 def test_a_dry_run_holds_nothing_back_and_needs_no_topic(branch: Any, caplog: pytest.LogCaptureFixture) -> None:
     dry = context()
     del dry["task"]
@@ -132,7 +158,6 @@ def test_a_backfill_is_no_check_of_the_set_up() -> None:
     backfill = context()
     backfill["dag_run"].run_type, backfill["dag_run"].conf = "backfill", {"check_only": True}
     monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=make_run().settings)
-    from redshift_auth_alert.tasks.run import Run
 
     with pytest.raises(IntervalError, match="check_only is for manual runs"):
         Run(monitor, ROOT / "include").evaluation(backfill)
@@ -140,7 +165,6 @@ def test_a_backfill_is_no_check_of_the_set_up() -> None:
 
 def test_a_check_of_the_set_up_looks_at_both_logs_of_source_auto(monkeypatch: pytest.MonkeyPatch) -> None:
     from redshift_auth_alert.tasks import check_warehouse
-    from redshift_auth_alert.tasks.run import Run
 
     def look(run: Evaluation, conn_id: str, *_: Any) -> Any:
         return SimpleNamespace(checks=lambda: [Check(run.settings.source, "ok", conn_id)])
@@ -159,7 +183,6 @@ def test_a_check_of_the_set_up_looks_at_both_logs_of_source_auto(monkeypatch: py
 def query(logs: psycopg.Connection) -> Any:
     """What the query task of a run returns on a log with these events."""
     from redshift_auth_alert.tasks.operators import _plain
-    from redshift_auth_alert.tasks.run import Run
 
     def query(context: dict[str, Any], log: Events) -> Any:
         monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=make_run().settings)
@@ -194,7 +217,6 @@ def test_a_log_that_no_retry_can_make_visible_is_not_queried_again(query: Any, l
 
 
 def test_what_is_skipped_is_refused_with_the_setting_that_bounds_the_catch_up() -> None:
-    from redshift_auth_alert.tasks.run import Run
 
     skipped = context()
     skipped["dag_run"].data_interval_start = START + SKIPPED_MARK
@@ -204,11 +226,9 @@ def test_what_is_skipped_is_refused_with_the_setting_that_bounds_the_catch_up() 
         run.evaluation(skipped)
 
 
-def run_of(**settings: Any) -> Any:
-    from redshift_auth_alert.tasks.run import Run
-
-    settings_ = make_run(**settings).settings
-    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=settings_)
+def run_of(**settings: Any) -> Run:
+    in_force = make_run(**settings).settings
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=in_force)
     return Run(monitor, ROOT / "include")
 
 
@@ -260,8 +280,6 @@ def test_what_is_published_is_not_published_again_because_airflow_does_not_answe
 
 
 def test_the_failures_that_are_reported_are_forgotten_once_that_is_published(variables: Variables) -> None:
-    from redshift_auth_alert.tasks.record import keep_reported, take_missing
-
     run, before = run_of(), make_run(start=START - 30 * MINUTE, end=START)
     keep_reported(before, "cause")
     take_missing(make_run(start=START, end=END))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import IntFlag
 from typing import Any, TypedDict
 
 from redshift_auth_alert.detection.coverage import judge_fleet
 from redshift_auth_alert.detection.evaluation import Evaluation
+from redshift_auth_alert.detection.interval import parse_utc
 from redshift_auth_alert.settings.entries import matches_any
 
 Row = list[Any]
@@ -18,6 +19,8 @@ _LOG = (
     "source", "oldest_event_at", "newest_event_at", "all_failures", "shows_others", "unreadable_lines",
     "known_since", "breaching_groups",
 )  # fmt: skip
+# What the marks and the fleet's coverage follow from.
+_ONLY_READ = ("covered_warehouse", "breach_before_at")
 # What the judgement reads of a row, after its group. All else is detail.
 BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at", "marks")
 # Characters. An application chooses its own name, and may choose a long one.
@@ -25,11 +28,12 @@ _CLIENT_SHOWN = 60
 
 
 class Mark(IntFlag):
-    """What makes a group worse than others with as many failures. All marks of a group take one byte in XCom."""
+    """What is known of a group beside its counts. All marks take a few bytes in XCom."""
 
     ADMIN = 1  # one of its most tried users is an admin
     LOCKOUT = 2  # one of them may be locked out
     STRANGER = 4  # the log shows sign-ins from before the interval, and none is its own
+    REPORTED = 8  # its breach was reported before, so it may be held back
 
 
 class Candidates(TypedDict):
@@ -37,7 +41,7 @@ class Candidates(TypedDict):
 
     Of a log that holds many warehouses, the coverage of each is judged already: all of it would take too much room.
     A row may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates,
-    and None where ``rows`` holds them all. ``judged_by`` and ``before_reported`` are those of the run: what was left
+    and None where ``rows`` holds them all. ``judged_by`` and ``reported_since`` are those of the run: what was left
     out followed from them, so the check goes by them too.
     """
 
@@ -45,8 +49,9 @@ class Candidates(TypedDict):
     columns: list[str]
     rows: list[Row]
     totals: dict[str, int] | None
+    measured_by: str
     judged_by: str
-    before_reported: bool
+    reported_since: str | None
 
 
 def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
@@ -65,14 +70,15 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         for client in run.CLIENTS:
             row[client] = row[client] and row[client][:_CLIENT_SHOWN]
     judged = [*run.settings.group_by, *BRIEF]
-    columns = judged + [name for name in table["columns"] if name not in (*_LOG, "covered_warehouse", *judged)]
+    columns = judged + [name for name in table["columns"] if name not in (*_LOG, *_ONLY_READ, *judged)]
     return {
         "log": {name: log[name] for name in _LOG} | {"fleet": fleet},
         "columns": columns,
         "rows": [[row[name] for name in columns] for row in named if row["threshold"] is not None],
         "totals": None,
+        "measured_by": run.measured_by,
         "judged_by": run.judged_by,
-        "before_reported": run.before_reported,
+        "reported_since": run.reported_since.isoformat() if run.reported_since else None,
     }
 
 
@@ -97,12 +103,13 @@ def _looks_back(known_since: str, run: Evaluation) -> bool:
 
     With less, a group without a sign-in need not be a stranger.
     """
-    since = datetime.fromisoformat(known_since).replace(tzinfo=UTC)
-    return not run.source.delivered or since <= run.interval.start - timedelta(days=1)
+    return not run.source.delivered or parse_utc(known_since) <= run.interval.start - timedelta(days=1)
 
 
 def _marks(row: Mapping[str, Any], run: Evaluation) -> Mark:
     marks = Mark(0)
+    if row["breach_before_at"] is not None and parse_utc(row["breach_before_at"]) >= run.held_back_from:
+        marks |= Mark.REPORTED
     if row["known_since"] is not None and row["sign_ins"] == 0 and _looks_back(row["known_since"], run):
         marks |= Mark.STRANGER
     for place in run.LISTED:

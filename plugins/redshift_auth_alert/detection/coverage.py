@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Coverage, Fleet, Gap
-from redshift_auth_alert.detection.interval import Interval, format_utc
+from redshift_auth_alert.detection.interval import Interval, format_utc, parse_utc
 from redshift_auth_alert.settings.english import counted, listed
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
@@ -29,7 +28,7 @@ def judge_coverage(log: Mapping[str, Any], interval: Interval) -> Coverage:
     if unreadable:
         lines = f"{counted(unreadable, 'line')} of the scanned days could not be read"
         reason = f"{reason}; {lines}" if reason else lines
-    behind = not source.delivered and bool(log["shows_others"]) and _moment(log["newest_event_at"]) < interval.end
+    behind = not source.delivered and bool(log["shows_others"]) and parse_utc(log["newest_event_at"]) < interval.end
     # Of a fleet that is seen in part, each warehouse has its own part: the reason names them.
     shown = None if fleet and verdict == "partial" else _shown(log, verdict, interval)
     return Coverage(log["source"], verdict, reason, unreadable, behind, fleet, shown)
@@ -89,7 +88,7 @@ def _seen(
         return "unseen", source.shows_nothing.format(log=name)
     if not log["shows_others"]:
         return "unseen", source.shows_only_own.format(log=name)
-    oldest, newest = _moment(log["oldest_event_at"]), _moment(log["newest_event_at"])
+    oldest, newest = parse_utc(log["oldest_event_at"]), parse_utc(log["newest_event_at"])
     if oldest >= interval.end:
         return "unseen", source.begins_later.format(log=name, oldest=format_utc(oldest))
     if newest < interval.start:
@@ -107,10 +106,6 @@ def _seen(
 def _shown(log: Mapping[str, Any], verdict: str, interval: Interval) -> Interval | None:
     if verdict != "partial":
         return interval if verdict == "seen" else None
-    start = max(_moment(log["oldest_event_at"]), interval.start)
-    end = min(_moment(log["newest_event_at"]), interval.end)
+    start = max(parse_utc(log["oldest_event_at"]), interval.start)
+    end = min(parse_utc(log["newest_event_at"]), interval.end)
     return Interval(start, end) if start < end else None  # of a single event
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)

@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, ClassVar, Protocol, get_args
 
+from croniter import croniter
+
 from redshift_auth_alert.detection.findings import What
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, Interval, IntervalError, choose_interval, format_utc
 from redshift_auth_alert.settings.model import RunSettings
@@ -53,8 +55,8 @@ class Evaluation:
     interval: Interval
     #: Measured beside the thresholds in force, to learn what they would have given.
     tried_thresholds: tuple[int, ...] = ()
-    #: Whether the run of the interval before has reported its breaches: only then may an ongoing one be held back.
-    before_reported: bool = False
+    #: Since when the runs before this one have, without a gap, reported what breached. None where there is none.
+    reported_since: datetime | None = None
     #: Whether the run stands for intervals that were missed too long ago to be caught up.
     skipped: bool = False
     #: Spans the intervals that failed since a run succeeded.
@@ -143,10 +145,10 @@ class Evaluation:
         return None if column == "failures" else column
 
     @property
-    def reminder_due(self) -> bool:
-        """Whether ongoing breaches are reported again in this interval. Follows from its place in time alone."""
-        period = self.settings.remind_every_minutes
-        return period is None or self.interval.holds_multiple_of(timedelta(minutes=period))
+    def measured_by(self) -> str:
+        """The settings that the statement's rows follow from, of those that a monitor file may change meanwhile."""
+        settings = self.settings
+        return f"{', '.join(settings.group_by)}; {settings.count}; {settings.window_minutes}; {self.thresholds}"
 
     @property
     def judged_by(self) -> str:
@@ -156,9 +158,21 @@ class Evaluation:
         return hashlib.sha256(settings.model_dump_json(exclude={"start", "end"}).encode()).hexdigest()[:16]
 
     @property
-    def holds_back(self) -> bool:
-        """Whether ongoing breaches are held back: no reminder is due, and they were reported before."""
-        return not self.reminder_due and self.before_reported
+    def held_back_from(self) -> datetime:
+        """From when on a breach point before the interval means that an ongoing breach was reported, so is held back.
+
+        That is since the runs before reported all, and since the interval in which a reminder was due last. With */5, a
+        reminder at 16:00 and the interval [16:10, 16:15), a group with a breach point in [16:00, 16:10) is held back.
+        One that had its last at 15:50 is reminded of. Where nothing is held back, it is the interval's start.
+        """
+        start, period = self.interval.start, self.settings.remind_every_minutes
+        if period is None or self.reported_since is None:
+            return start
+        reminder = self.interval.last_multiple_of(timedelta(minutes=period))
+        if reminder >= start:
+            return start
+        reminded: datetime = croniter(self.settings.schedule, reminder + timedelta(seconds=1)).get_prev(datetime)
+        return max(reminded, self.reported_since)
 
 
 def run_type_of(dag_run: DagRun) -> str:

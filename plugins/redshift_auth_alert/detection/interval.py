@@ -39,26 +39,27 @@ class Interval:
         """Whether ``other`` lies within the interval."""
         return self.start <= other.start and other.end <= self.end
 
-    def holds_multiple_of(self, period: timedelta) -> bool:
-        """Whether some whole multiple of ``period`` since the epoch lies in the interval."""
-        return _multiple_from(self.start, period) < self.end
+    def last_multiple_of(self, period: timedelta) -> datetime:
+        """Return the last whole multiple of ``period`` since the epoch before the interval's end."""
+        return self.next_multiple_of(period) - period
 
     def next_multiple_of(self, period: timedelta) -> datetime:
         """Return the first whole multiple of ``period`` since the epoch at or after the interval's end."""
-        return _multiple_from(self.end, period)
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        return epoch + -(-(self.end - epoch) // period) * period  # rounded up
 
     def __str__(self) -> str:
         return f"{format_utc(self.start)} to {format_utc(self.end)} UTC"
 
 
-def _multiple_from(moment: datetime, period: timedelta) -> datetime:
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + -(-(moment - epoch) // period) * period  # rounded up
-
-
 def format_utc(moment: datetime) -> str:
     """Write a moment in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_utc(text: str) -> datetime:
+    """Read a moment that the statement returned, which is in UTC without saying so."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def choose_interval(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, get_args
 
 import numpy as np
@@ -29,6 +29,7 @@ from redshift_auth_alert.detection.findings import (
     TriedUser,
     What,
 )
+from redshift_auth_alert.detection.interval import parse_utc
 
 # The worst outcome first: this is also the order in which groups are kept and named.
 _OUTCOMES = ("reported", "over", "held_back", "ignored")
@@ -71,7 +72,7 @@ def _judge(found: Candidates, run: Evaluation) -> pd.DataFrame:
     ignored = pd.Series([applies for _, applies in entries], index=frame.index, dtype=bool)
 
     to_report = breached | frame["critical"]
-    held_back = breached & frame["ongoing"] & ~frame["critical"] & run.holds_back
+    held_back = breached & ~frame["critical"] & frame["reported"]
     over = frame["over"] & ~frame["critical"] & (held_back | ~breached)
     frame["outcome"] = np.select(  # the first that holds
         [ignored & to_report, ignored, over, held_back, to_report],
@@ -211,4 +212,4 @@ def _login(row: Mapping[str, Any], name: str) -> Login | None:
 
 
 def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return None if value is None else parse_utc(value)

@@ -51,7 +51,8 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
     if run.settings.dry_run:
         return _conclude(verdict, run, metrics, ti)
     if coverage.verdict == "seen":  # what was not seen may be a breach, which the next run must not hold back
-        ti.xcom_push(key=EVALUATED, value=f"{run.interval.end.isoformat()} {found['judged_by']}")
+        since = run.reported_since or run.interval.start
+        ti.xcom_push(key=EVALUATED, value=f"{run.interval.end.isoformat()} {found['judged_by']} {since.isoformat()}")
     return _conclude(verdict, replace(run, missing=take_missing(run)), metrics, ti)
 
 

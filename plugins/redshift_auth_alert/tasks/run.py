@@ -99,30 +99,35 @@ class Run:
                 raise AirflowFailException(str(error)) from error
             if run.settings.check_only:
                 return report_setup([Check(**check) for check in found], run, context["ti"])
-            return check_threshold(found, replace(run, before_reported=found["before_reported"]), context["ti"])
+            measured_by = found.get("measured_by")  # None from an older version of the package
+            if measured_by != run.measured_by:
+                raise AirflowFailException(
+                    f"query_auth_failures measured by other settings ({measured_by}) than now in force "
+                    f"({run.measured_by}): clear query_auth_failures and the tasks after it"
+                )
+            since = found["reported_since"]
+            run = replace(run, reported_since=since and datetime.fromisoformat(since))
+            return check_threshold(found, run, context["ti"])
 
     def _with_predecessor(self, context: Mapping[str, Any]) -> Evaluation:
-        """Return the evaluation, with whether the run of the interval before has evaluated and reported it.
+        """Return the evaluation, with since when the runs before it have evaluated and reported their intervals.
 
-        That is Airflow's record, not the log's. Where that run has not ended yet, has failed or went by other settings,
-        such as another topic, a breach is reported again, as nobody may have heard of it.
+        That is Airflow's record, not the log's. Where the run of the interval before has not ended yet, has failed or
+        went by other settings, such as another topic, a breach is reported again, as nobody may have heard of it.
         """
         run, ti = self.evaluation(context), context["ti"]
         if run.settings.remind_every_minutes is None or run.settings.dry_run:  # nothing is held back
             return run
         topic = context["task"].render_template(run.settings.sns_topic_arn, context)
         run = replace(run, settings=run.settings.model_copy(update={"sns_topic_arn": topic}))
-        if run.reminder_due:
-            return run
-        expected = f"{run.interval.start.isoformat()} {run.judged_by}"
+        expected = f"{run.interval.start.isoformat()} {run.judged_by} "
         start = croniter(run.settings.schedule, run.interval.start).get_prev(datetime)
         runs = ti.get_task_states(dag_id=ti.dag_id, task_ids=["check_threshold"], logical_dates=[start])
-        before_reported = any(
-            ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before) == expected
-            and ti.get_dagrun_state(dag_id=ti.dag_id, run_id=before) == "success"
-            for before in runs
-        )
-        return replace(run, before_reported=before_reported)
+        for before in runs:
+            recorded = ti.xcom_pull(task_ids="check_threshold", key=EVALUATED, run_id=before) or ""
+            if recorded.startswith(expected) and ti.get_dagrun_state(dag_id=ti.dag_id, run_id=before) == "success":
+                return replace(run, reported_since=datetime.fromisoformat(recorded.removeprefix(expected)))
+        return run
 
     @property
     def breaches(self) -> Asset:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import redshift_connector
 from airflow.exceptions import AirflowException
 
 from redshift_auth_alert.detection.evaluation import Evaluation
-from redshift_auth_alert.detection.interval import format_utc
+from redshift_auth_alert.detection.interval import format_utc, parse_utc
 from redshift_auth_alert.detection.statement import statement
 from redshift_auth_alert.message.setup import Check, Outcome
 from redshift_auth_alert.settings.english import counted
@@ -233,7 +233,7 @@ class SourceCheck:
 
     def _time(self, column: str) -> datetime | None:
         value = self._log[column]
-        return None if value is None else datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+        return None if value is None else parse_utc(str(value))
 
 
 def _minutes(span: timedelta) -> str:
