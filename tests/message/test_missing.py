@@ -68,6 +68,33 @@ def test_a_run_that_has_more_to_report_says_that_others_failed_beside_it(verdict
     assert f"Some intervals within {SPAN} were not evaluated" in unwrapped(message.body)
 
 
+@pytest.mark.parametrize(
+    ("missing", "says_so"),
+    [
+        (Interval(NOON, NOON + 30 * MINUTE), True),
+        (Interval(NOON - MINUTE, NOON + 30 * MINUTE), False),
+        (Interval(NOON, NOON + 31 * MINUTE), False),
+    ],
+    ids=["its own alone", "one before", "one after"],
+)
+def test_a_run_that_failed_itself_says_that_it_is_now_evaluated_if_no_other_failed(
+    missing: Interval, *, says_so: bool
+) -> None:
+    body = compose_alert(build_alert(make_verdict(), replace(make_run(), missing=missing))).body
+    assert ("\nThis interval failed before and is now evaluated.\n" in body) is says_so
+    assert ("were not evaluated or not reported" in unwrapped(body)) is not says_so
+
+
+@pytest.mark.parametrize("message_format", ["text", "chat", "ocsf"])
+@pytest.mark.parametrize(("run_type", "says_so"), [("backfill", True), ("scheduled", False)])
+def test_a_failure_in_a_backfill_says_that_others_may_fail_unreported(
+    message_format: str, run_type: str, *, says_so: bool
+) -> None:
+    body = unwrapped(failure(make_run(run_type=run_type), message_format=message_format).body)
+    says = "Other runs of this backfill may fail for the same reason. They are not reported one by one; clear them too."
+    assert (says in " ".join(body.split())) is says_so
+
+
 @pytest.mark.parametrize("message_format", FORMS)
 def test_every_form_names_the_span_that_is_missing(message_format: str) -> None:
     start = "2026-03-01T11:00:00Z" if message_format == "json" else "2026-03-01 11:00:00"

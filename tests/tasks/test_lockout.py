@@ -19,6 +19,8 @@ from redshift_auth_alert.settings.model import Settings
 from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.tasks import lockout, turn
 from redshift_auth_alert.tasks.lockout import SignInNotTriedError, guarded_sign_in
+from redshift_auth_alert.tasks.remedies import explained_errors
+from redshift_auth_alert.tasks.versions import AirflowFailException
 from tests.conftest import NOON, TOPIC
 from tests.tasks.conftest import Variables
 
@@ -153,6 +155,31 @@ def test_an_error_that_is_no_refusal_is_not_counted() -> None:
     for _ in range(5):
         with pytest.raises(TimeoutError), guarded_sign_in("auth_monitor", "warehouse.example", lockout_after=5):
             raise TimeoutError
+
+
+def test_a_refusal_that_cannot_be_recorded_is_a_refusal(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: Variables, key: str, value: str, **_: Any) -> None:
+        if key == KEY:
+            raise RuntimeError("API server: 503")
+        self[key] = value
+
+    monkeypatch.setattr(Variables, "set", fail)
+    with pytest.raises(AirflowFailException), explained_errors("warehouse"):
+        Server(refuses=True).sign_in()
+    assert "The refused sign-in is not recorded" in caplog.text
+
+
+def test_a_refusal_is_a_refusal_also_where_the_turn_cannot_be_given_back(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Variables, key: str) -> None:
+        raise RuntimeError("API server: 503")
+
+    monkeypatch.setattr(Variables, "delete", fail)
+    with pytest.raises(AirflowFailException), explained_errors("warehouse"):
+        Server(refuses=True).sign_in()
 
 
 def test_runs_side_by_side_sign_in_one_at_a_time_and_stop_at_three() -> None:

@@ -15,10 +15,12 @@ from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.interval import SKIPPED_MARK, IntervalError
 from redshift_auth_alert.message.setup import Check
 from redshift_auth_alert.settings.monitors import Monitor
+from redshift_auth_alert.tasks.record import keep_reported, take_missing
 from redshift_auth_alert.tasks.run import Run
-from redshift_auth_alert.tasks.versions import AirflowFailException
+from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
+from tests.tasks.conftest import Variables
 
 START, END = NOON + 30 * MINUTE, NOON + 60 * MINUTE  # holds no multiple of 240 minutes
 DAY = timedelta(days=1)
@@ -222,3 +224,84 @@ def test_what_is_skipped_is_refused_with_the_setting_that_bounds_the_catch_up() 
     run = Run(monitor, ROOT / "include")
     with pytest.raises(IntervalError, match=r"max_catchup_hours \(24\)"):
         run.evaluation(skipped)
+
+
+def run_of(**settings: Any) -> Run:
+    in_force = make_run(**settings).settings
+    monitor = Monitor(dag_id="redshift_auth_failure_alert", file=Path("default.yaml"), settings=in_force)
+    return Run(monitor, ROOT / "include")
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the metrics that are written."""
+    from redshift_auth_alert.tasks import metrics
+
+    written: list[str] = []
+    monkeypatch.setattr(metrics, "_write", lambda _settings, _monitor, _type, values, **_: written.extend(values))
+    return written
+
+
+def published(run: Any, **pushed: Any) -> dict[str, Any]:
+    """The context of ``publish_alert`` once the topic has taken the message."""
+    context_ = context(run_id="scheduled__1")
+    pushed = {"document": {"kind": "alert"}, "metrics": {"Failures": 1}} | pushed
+    context_["ti"].xcom_pull = lambda task_ids, key: pushed.get(key)
+    return context_ | {"outlet_events": {run.breaches: SimpleNamespace(extra=None)}}
+
+
+def test_an_alert_that_is_published_later_than_its_log_is_kept_counts_as_evaluated(written: list[str]) -> None:
+    run = run_of(source="auto")
+    cleared = published(run)
+    cleared["dag_run"].start_date = END + 7 * DAY
+    run.after_publishing(cleared, None)
+    assert written == ["IntervalsEvaluated", "Failures"]
+
+
+def test_what_is_published_is_not_published_again_because_its_settings_have_become_invalid(
+    written: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = run_of()
+    changed = published(run)
+    changed["dag_run"].conf = {"threshold": 0}
+    run.after_publishing(changed, None)
+    assert written == []
+    assert "The message is published" in caplog.text
+
+
+def test_what_is_published_is_not_published_again_because_airflow_does_not_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = run_of()
+    unanswered = published(run)
+    del unanswered["ti"].xcom_pull
+    run.after_publishing(unanswered, None)
+    assert "The message is published" in caplog.text
+
+
+def test_the_failures_that_are_reported_are_forgotten_once_that_is_published(variables: Variables) -> None:
+    run, before = run_of(), make_run(start=START - 30 * MINUTE, end=START)
+    keep_reported(before, "cause")
+    take_missing(make_run(start=START, end=END))
+    run.after_publishing(published(run, metrics=None), None)
+    assert variables == {}
+
+
+def test_a_test_is_no_event_of_the_asset() -> None:
+    run = run_of()
+    tested = published(run)
+    tested["dag_run"].conf = {"check_only": True}
+    with pytest.raises(AirflowSkipException):
+        run.after_publishing(tested, None)
+
+
+@pytest.mark.parametrize(
+    "conf", [{}, {"threshold": 0}, {"start": "2026-03-01T12:00:00Z"}], ids=["no source", "override", "interval"]
+)
+def test_a_check_that_no_retry_can_make_valid_fails_at_once_with_its_reason(conf: dict[str, Any]) -> None:
+    late, pushed = context(), {}
+    late["dag_run"].start_date, late["dag_run"].conf = END + 7 * DAY, conf
+    late["ti"].xcom_push = lambda key, value: pushed.update({key: value})
+    with pytest.raises(AirflowFailException) as error:
+        run_of(source="auto").check_threshold({}, **late)
+    assert pushed == {"reason": str(error.value)}

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pendulum
 import pytest
+from airflow.models.dagrun import RUN_ID_REGEX, DagRun
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from airflow.utils.types import DagRunType
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_auth_alert.detection.interval import SKIPPED_MARK
 from redshift_auth_alert.tasks import timetable as module
 from redshift_auth_alert.tasks.timetable import SettledIntervalTimetable, settled_timetable
+from tests.conftest import ROOT
 
 LONG_AGO = pendulum.datetime(2025, 1, 1)
 MINUTE = timedelta(minutes=1)
@@ -178,19 +187,98 @@ def test_a_schedule_that_changes_within_the_hour_of_the_start_date_loses_nothing
 CRONS = ["* * * * *", "*/7 * * * *", "*/30 * * * *", "0 * * * *", "15 * * * *", "3 */5 * * *", "0 0 * * *", "9 4 * * 1"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(CRONS), st.integers(1, 2), st.integers(0, 3_000)), max_size=4))
-def test_whatever_the_schedule_becomes_and_however_late_it_runs_each_moment_is_evaluated_once_or_reported_as_skipped(
-    changes: list[tuple[str, int, int]],
-) -> None:
+CHANGES = st.tuples(
+    st.sampled_from(CRONS),
+    st.sampled_from([0, 5, 35, 120, 1_440]),  # settle_minutes
+    st.sampled_from([1, 4, 24, 168]),  # max_catchup_hours
+    st.integers(1, 2),
+    st.integers(0, 3_000),
+)
+
+
+def changed_runs(changes: list[tuple[str, int, int, int, int]]) -> Iterator[DagRunInfo]:
+    """The runs, some of them late, while the schedule, the settle delay and the catch-up change."""
     last = interval("13:00", "14:00")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for cron, runs, minutes_late in changes:
+        for cron, settle, catchup_hours, runs, minutes_late in changes:
+            timetable = make_timetable(cron, settle=settle, catchup_hours=catchup_hours)
             for _ in range(runs):
-                now = last.end + minutes_late * MINUTE
-                info = automatic(monkeypatch, make_timetable(cron), now=now, last=last)
-                assert info.data_interval.start - last.end in (timedelta(), SKIPPED_MARK)
-                assert info.data_interval.end > info.data_interval.start
+                info = automatic(monkeypatch, timetable, now=last.end + minutes_late * MINUTE, last=last)
+                yield info
                 last = info.data_interval
+
+
+@given(st.lists(CHANGES, max_size=4))
+def test_whatever_the_schedule_becomes_and_however_late_it_runs_each_moment_is_evaluated_once_or_reported_as_skipped(
+    changes: list[tuple[str, int, int, int, int]],
+) -> None:
+    last = interval("13:00", "14:00")
+    for info in changed_runs(changes):
+        assert info.data_interval.start - last.end in (timedelta(), SKIPPED_MARK)
+        assert info.data_interval.end > info.data_interval.start
+        last = info.data_interval
+
+
+def run_id(timetable: SettledIntervalTimetable, info: DagRunInfo, run_after: pendulum.DateTime | None = None) -> str:
+    return timetable.generate_run_id(
+        run_type=DagRunType.SCHEDULED, run_after=run_after or info.run_after, data_interval=info.data_interval
+    )
+
+
+@given(st.lists(CHANGES, max_size=4))
+def test_no_two_runs_have_one_id_nor_one_that_airflow_gave_before_whatever_the_schedule_and_the_delay_become(
+    changes: list[tuple[str, int, int, int, int]],
+) -> None:
+    infos = list(changed_runs(changes))
+    airflows = [f"scheduled__{moment.isoformat()}" for info in infos for moment in (info.run_after, info.logical_date)]
+    ids = [run_id(make_timetable(), info) for info in infos]
+    assert len({*ids, *airflows}) == len(ids) + len(set(airflows))
+
+
+def test_a_shorter_settle_delay_gives_no_run_the_id_of_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = make_timetable(settle=35), make_timetable(settle=5)
+    first = automatic(monkeypatch, before, now=at("15:06"), last=interval("13:30", "14:00"))
+    then = automatic(monkeypatch, after, now=at("15:06"), last=first.data_interval)
+    assert first.run_after == then.run_after
+    assert run_id(before, first) != run_id(after, then)
+
+
+def test_an_id_does_not_depend_on_what_an_airflow_version_calls_the_time_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    info = automatic(monkeypatch, make_timetable(), now=at("14:36"), last=interval("13:30", "14:00"))
+    assert run_id(make_timetable(), info) == run_id(make_timetable(), info, run_after=at("14:00"))
+
+
+@pytest.mark.parametrize(
+    "data_interval",
+    [interval("14:00", "14:30"), DataInterval(at("14:00") + SKIPPED_MARK, at("16:00"))],
+    ids=["interval", "skipped intervals"],
+)
+def test_an_id_is_valid_however_few_ids_an_environment_allows(data_interval: DataInterval) -> None:
+    info = DagRunInfo(run_after=at("16:05"), data_interval=data_interval)
+    assert re.match(RUN_ID_REGEX, run_id(make_timetable(), info))
+
+
+def test_a_run_by_hand_is_named_as_airflow_does() -> None:
+    asked: Any = {"run_type": DagRunType.MANUAL, "run_after": at("14:07"), "data_interval": interval("13:37", "14:07")}
+    assert make_timetable().generate_run_id(**asked) == "manual__2026-03-01T14:07:00+00:00"
+
+
+def test_the_scheduler_goes_on_after_the_settle_delay_was_shortened_by_a_whole_interval() -> None:
+    """Airflow's own scheduler, on a database of its own. Before 3.2, it lacks what writes DAGs there."""
+    pytest.importorskip("airflow.dag_processing.dagbag")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    with tempfile.TemporaryDirectory() as home:
+        env |= {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
+        }
+        command = [sys.executable, "-m", "tests.tasks.scheduler"]
+        ran = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-3:] == ["13:30 to 14:00", "14:00 to 14:30", "14:30 to 15:00"]
 
 
 def test_a_backfill_walks_the_schedule_as_it_is_now() -> None:
@@ -198,6 +286,32 @@ def test_a_backfill_walks_the_schedule_as_it_is_now() -> None:
     assert [info.data_interval for info in infos] == [
         interval("13:15", "14:15"), interval("14:15", "15:15"), interval("15:15", "16:15"),
     ]  # fmt: skip
+
+
+def backfill_id(info: DagRunInfo) -> str:
+    return DagRun.generate_run_id(
+        run_type=DagRunType.BACKFILL_JOB, logical_date=info.logical_date, run_after=info.run_after
+    )
+
+
+@pytest.mark.parametrize(
+    ("cron", "settle"),
+    [("*/30 * * * *", 35), ("*/30 * * * *", 0), ("0 * * * *", 5), ("*/15 * * * *", 20)],
+    ids=["a longer delay", "a shorter delay", "a coarser schedule", "a finer schedule and a longer delay"],
+)
+def test_a_backfill_leaves_no_interval_out_because_an_earlier_one_had(cron: str, settle: int) -> None:
+    """Airflow leaves out each whose id it knows."""
+    before, now = make_timetable(cron, settle=settle), make_timetable()
+    infos = [info for timetable in (before, now) for info in backfill(timetable, at("13:00"), at("18:00"))]
+    ids = {(backfill_id(info), info.logical_date) for info in infos}
+    assert len({run_id for run_id, _ in ids}) == len(ids)
+
+
+@pytest.mark.parametrize("settle", [0, 5])
+def test_a_backfill_has_no_id_that_its_runs_had_before_and_runs_within_a_second_after_the_delay(settle: int) -> None:
+    for info in backfill(make_timetable(settle=settle), at("13:00"), at("14:00")):
+        late = info.run_after - info.data_interval.end - settle * MINUTE
+        assert timedelta() < late < timedelta(seconds=1)
 
 
 def test_a_backfill_goes_back_however_far() -> None:

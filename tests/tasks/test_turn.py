@@ -78,6 +78,27 @@ def test_a_task_that_held_its_turn_too_long_leaves_that_of_its_successor(variabl
     assert variables == {"a_turn": successor}
 
 
+@pytest.mark.parametrize("refused", ["get", "delete"])
+def test_a_task_goes_on_where_its_turn_cannot_be_given_back(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refused: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("API server: 503")
+
+    with turn("a_turn"):
+        monkeypatch.setattr(Variables, refused, fail)
+    assert "a_turn" in caplog.text
+    assert "a_turn" in variables
+
+
+@pytest.mark.parametrize("value", ["null", "{", "[]", "{}", '{"turn": "one", "since": "yesterday"}'])
+def test_a_turn_that_is_no_record_is_nobodys(variables: Variables, value: str) -> None:
+    variables["a_turn"] = value
+    with turn("a_turn"):
+        pass
+    assert variables == {}
+
+
 @pytest.mark.parametrize("length", [100, 225, 226, 1_000])
 def test_a_key_and_that_of_its_turn_are_keys_that_airflow_takes(length: int) -> None:
     key = variable_key("kept", "m" * length)

@@ -35,6 +35,10 @@ class Interval:
         """The day (UTC) of its last moment."""
         return (self.end - timedelta(microseconds=1)).date()
 
+    def holds(self, other: Interval) -> bool:
+        """Whether ``other`` lies within the interval."""
+        return self.start <= other.start and other.end <= self.end
+
     def last_multiple_of(self, period: timedelta) -> datetime:
         """Return the last whole multiple of ``period`` since the epoch before the interval's end."""
         return self.next_multiple_of(period) - period

@@ -13,6 +13,9 @@ from redshift_auth_alert.message.alert import identify, write_subject
 from redshift_auth_alert.settings.monitors import Monitor
 
 REASON_LIMIT = 2_000
+_IN_A_BACKFILL = (
+    " Other runs of this backfill may fail for the same reason. They are not reported one by one; clear them too."
+)
 
 
 class _Wording(NamedTuple):
@@ -108,7 +111,7 @@ def build_failure(
     }
     return Failure(
         subject=write_subject("failed", settings.environment, warehouse, wording.subject),
-        opening=wording.opening,
+        opening=wording.opening + (_IN_A_BACKFILL if run and run.run_type == "backfill" else ""),
         what_to_do=wording.what_to_do,
         attributes=attributes,
         run=run,

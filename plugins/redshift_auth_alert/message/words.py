@@ -208,7 +208,9 @@ def ignore_note(breach: Breach, run: Evaluation) -> str:
 def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown) -> list[str]:
     """Say what is not reported, and why: groups held back, not judged or ignored, and failed intervals."""
     totals, lines = verdict.totals, []
-    if run.missing:
+    if run.missing and run.interval.holds(run.missing):
+        lines.append("This interval failed before and is now evaluated.")
+    elif run.missing:
         lines.append(
             f"Earlier runs failed. Some intervals within {run.missing} were not evaluated or not reported. Clear the "
             "failed tasks of those runs."

@@ -19,7 +19,7 @@ from redshift_auth_alert.settings.english import counted
 from redshift_auth_alert.tasks.metrics import measures, write_metrics
 from redshift_auth_alert.tasks.operators import EVALUATED, UNSEEN
 from redshift_auth_alert.tasks.origin import with_origin
-from redshift_auth_alert.tasks.record import taken_record
+from redshift_auth_alert.tasks.record import take_missing
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
     if coverage.verdict == "seen":  # what was not seen may be a breach, which the next run must not hold back
         since = run.reported_since or run.interval.start
         ti.xcom_push(key=EVALUATED, value=f"{run.interval.end.isoformat()} {found['judged_by']} {since.isoformat()}")
-    with taken_record(run) as missing:
-        return _conclude(verdict, replace(run, missing=missing), metrics, ti)
+    return _conclude(verdict, replace(run, missing=take_missing(run)), metrics, ti)
 
 
 def _conclude(

@@ -6,6 +6,7 @@ They take turns, and what all of them know of refusals lies in an Airflow Variab
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from airflow.sdk import Variable
 from redshift_auth_alert.detection.interval import format_utc
 from redshift_auth_alert.tasks.remedies import is_refused
 from redshift_auth_alert.tasks.turn import turn, variable_key
+
+log = logging.getLogger(__name__)
 
 _SOON, _DAY = timedelta(minutes=30), timedelta(days=1)
 
@@ -40,12 +43,19 @@ def guarded_sign_in(user: str, warehouse: str, *, lockout_after: int | None) -> 
             yield
         except Exception as error:
             if is_refused(error):
-                now = datetime.now(UTC)
-                kept = [at.isoformat() for at in (*refused, now) if at > now - _DAY]
-                Variable.set(key, json.dumps(kept), description="Refused sign-ins; delete it to try again at once")
+                _keep(refused, key)
             raise
         if refused:
             Variable.delete(key)
+
+
+def _keep(refused: list[datetime], key: str) -> None:
+    now = datetime.now(UTC)
+    kept = [at.isoformat() for at in (*refused, now) if at > now - _DAY]
+    try:
+        Variable.set(key, json.dumps(kept), description="Refused sign-ins; delete it to try again at once")
+    except Exception:  # it must not take the place of the refusal, which alone is not tried again
+        log.warning("The refused sign-in is not recorded in the Airflow Variable %s", key, exc_info=True)
 
 
 def _check(refused: list[datetime], lockout_after: int | None, key: str) -> None:

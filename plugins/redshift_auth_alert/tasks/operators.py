@@ -155,7 +155,10 @@ class ReportFailureOperator(SnsPublishOperator):
         self.target_arn, message = report.topic, report.message
         self.subject, self.message, self.message_attributes = message.subject, message.body, dict(message.attributes)
         super().execute(context)
-        report.keep()
+        try:
+            report.keep()
+        except Exception:  # a retry would publish it again
+            log.warning("The failure is reported, but that is not recorded: it may be reported again", exc_info=True)
         raise AirflowFailException("the failure is reported; this task fails so that the run stays failed")
 
 

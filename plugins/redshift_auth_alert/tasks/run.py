@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from redshift_auth_alert.settings.errors import AlertError
 from redshift_auth_alert.settings.model import RunSettings, Settings
 from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.tasks.operators import EVALUATED, REASON, UNSEEN, Report, kept_reason
-from redshift_auth_alert.tasks.record import cause_of, load_record
+from redshift_auth_alert.tasks.record import add_failure, cause_of, forget_missing, keep_reported
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
+
+log = logging.getLogger(__name__)
 
 # The tasks whose failure is reported, in the order in which they run.
 REPORTED_TASKS = ("query_auth_failures", "check_threshold", "publish_alert", "require_coverage")
@@ -90,7 +93,10 @@ class Run:
         from redshift_auth_alert.tasks.check import check_threshold, report_setup  # as above
 
         with kept_reason(context):
-            run = self.evaluation(context)
+            try:
+                run = self.evaluation(context)
+            except AlertError as error:  # which the next try would raise too
+                raise AirflowFailException(str(error)) from error
             if run.settings.check_only:
                 return report_setup([Check(**check) for check in found], run, context["ti"])
             measured_by = found.get("measured_by")  # None from an older version of the package
@@ -129,16 +135,26 @@ class Run:
         return Asset(f"{self._monitor.dag_id}_breaches")
 
     def after_publishing(self, context: Context, _result: Any) -> None:
-        """Give the event the alert as data, and write the metrics."""
-        from redshift_auth_alert.tasks.metrics import write_metrics  # as above
+        """Give the event the alert as data, write the metrics, and forget the failures that are reported.
 
+        Any error is a warning in the log: the task would be tried again, and publish the message once more.
+        """
         if self._settings(context).check_only:
             raise AirflowSkipException("published; then skipped, as a test is no event of the asset")
+        try:
+            self._conclude(context)
+        except Exception:
+            log.warning("The message is published, but not all that follows was done", exc_info=True)
+
+    def _conclude(self, context: Context) -> None:
+        from redshift_auth_alert.tasks.metrics import write_metrics  # as above
+
         pull = context["ti"].xcom_pull
         context["outlet_events"][self.breaches].extra = pull(task_ids="check_threshold", key="document")
+        run = evaluate_run(self._monitor, context["dag_run"])  # not the source, which may no longer be known
         if found := pull(task_ids="check_threshold", key="metrics"):
-            evaluated = not pull(task_ids="check_threshold", key=UNSEEN)
-            write_metrics(found, self.evaluation(context), evaluated=evaluated)
+            write_metrics(found, run, evaluated=not pull(task_ids="check_threshold", key=UNSEEN))
+        forget_missing(run)
 
     def require_coverage(self, **context: Any) -> None:
         """Fail a run that has published what it found while some warehouses of its fleet were unseen.
@@ -167,10 +183,8 @@ class Run:
             write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
         topic = context["task"].render_template(settings.sns_topic_arn, context)
         run, (task, reason) = self._run_or_none(context), _failed(context["ti"])
-        record = load_record(run) if run else None
-        if run and record:
-            record = record.failed(cause_of(task, reason, topic), run.interval)
-        missing = record.missing if record else None
+        cause = cause_of(task, reason, topic)
+        missing = add_failure(run, cause) if run else None
         run_id = context["ti"].run_id
         failure = build_failure(
             self._monitor,
@@ -183,7 +197,7 @@ class Run:
             run_url=run_url(self._monitor.dag_id, run_id),
         )
         message = compose_failure(failure, settings.message_format)
-        return Report(topic, message, keep=record.save if record else lambda: None)
+        return Report(topic, message, keep=partial(keep_reported, run, cause) if run else lambda: None)
 
     def _run_or_none(self, context: Context) -> Evaluation | None:
         try:

@@ -14,6 +14,7 @@ from redshift_auth_alert.detection.interval import SKIPPED_MARK
 
 if TYPE_CHECKING:
     from airflow.timetables.base import TimeRestriction
+    from airflow.utils.types import DagRunType
 
 
 class SettledIntervalTimetable(CronDataIntervalTimetable):
@@ -40,8 +41,8 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """Return the next interval, to be run ``settle`` after its end, or what is skipped before it."""
-        last = last_automated_data_interval
-        if not restriction.catchup:
+        last, by_backfill = last_automated_data_interval, restriction.catchup
+        if not by_backfill:
             bound = self._oldest_caught_up(_now())
             earliest = bound if restriction.earliest is None else max(bound, restriction.earliest)
             if last and last.end < bound == earliest:
@@ -54,7 +55,15 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
         # would go back to 14:00, where a run already is; so the next interval is [14:30, 15:00).
         if info and last and info.data_interval.start < last.end:
             info = DagRunInfo.interval(last.end, info.data_interval.end)
-        return info and info._replace(run_after=info.data_interval.end + self._settle)
+        if info is None:
+            return None
+        run_after = info.data_interval.end + self._settle
+        if by_backfill:
+            # Airflow names a backfill's run by this time alone, and leaves the run out if it knows the name. So each
+            # minute since the interval's start adds a microsecond: no other interval has the same time, whatever the
+            # schedule and the delay were before.
+            run_after += timedelta(microseconds=(run_after - info.data_interval.start).total_seconds() // 60)
+        return info._replace(run_after=run_after)
 
     def _oldest_caught_up(self, now: pendulum.DateTime) -> pendulum.DateTime:
         """Start of the oldest interval that was due within the catch-up, or of the newest that is due."""
@@ -66,6 +75,22 @@ class SettledIntervalTimetable(CronDataIntervalTimetable):
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         """Return the window up to the trigger, which is what a manual run without overrides evaluates."""
         return DataInterval(start=run_after - self._window, end=run_after)
+
+    def generate_run_id(
+        self, *, run_type: DagRunType, run_after: pendulum.DateTime, data_interval: DataInterval | None, **extra: Any
+    ) -> str:
+        """Return a scheduled run's id: the start of its interval, plus a second. [14:00, 14:30) gives 14:00:01.
+
+        Airflow takes the time from which on the run may start. After a shorter ``settle``, that is the same for two
+        runs, which stops the scheduler. Two intervals never have one start; and with the second, which no schedule
+        has, the id is none that Airflow gave before.
+        """
+        if run_type == "scheduled" and data_interval:
+            run_after = data_interval.start.replace(second=1, microsecond=0)
+        run_id: str = super().generate_run_id(
+            run_type=run_type, run_after=run_after, data_interval=data_interval, **extra
+        )
+        return run_id
 
     @property
     def summary(self) -> str:

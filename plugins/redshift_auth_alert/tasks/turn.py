@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import random
 import re
 import time
@@ -19,6 +20,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Variable
+
+log = logging.getLogger(__name__)
 
 _WRITTEN = 1.0  # seconds from looking for a turn until one's name is written
 _HELD = 20.0  # seconds for which a turn is held
@@ -51,12 +54,21 @@ def turn(name: str) -> Iterator[None]:
     try:
         yield
     finally:
+        _give_back(name, me)
+
+
+def _give_back(name: str, me: str) -> None:
+    try:
         if _holder(name) == me:  # else another task holds the turn by now
             Variable.delete(name)
+    except Exception:  # what was done within the turn is done, and it ends by itself
+        log.warning("The Airflow Variable %s is not deleted: other tasks wait for it for a minute", name, exc_info=True)
 
 
 def _holder(name: str) -> str | None:
-    record = json.loads(Variable.get(name, default=None) or "null")
-    if record is None or datetime.fromisoformat(record["since"]) < datetime.now(UTC) - _KEPT:
+    try:
+        record = json.loads(Variable.get(name, default=None) or "null")
+        holder, since = str(record["turn"]), datetime.fromisoformat(record["since"])
+    except (ValueError, TypeError, LookupError):  # there is none, or none that can be read
         return None
-    return str(record["turn"])
+    return holder if since >= datetime.now(UTC) - _KEPT else None
