@@ -50,6 +50,8 @@
 {%- endmacro -%}
 {#- The host under one name only: working it out costs more than anything else of a row. -#}
 {%- set login_host = "group_remote_host" if "remote_host" in groups else "login_host" -%}
+{#- Whether a group's events may come from several hosts. -#}
+{%- set any_host = "remote_host" not in groups -%}
 {%- set start, end = moment(evaluation.interval.start), moment(evaluation.interval.end) -%}
 {%- set edges = evaluation.part_edges -%}
 {%- set parts = range(1, edges | length) -%}
@@ -135,6 +137,11 @@ SELECT
     {%- if fleet %}
     candidates.first_login_warehouse,
     candidates.got_in_warehouse,
+    {%- endif %}
+    {%- if any_host %}
+    candidates.first_login_host,
+    candidates.got_in_host,
+    CAST(candidates.got_in_host_failed AS INTEGER) AS got_in_host_failed,
     {%- endif %}
     CAST(COALESCE(tried.users_tried, 0) AS INTEGER) AS users_tried,
     CAST(COALESCE(tried.own_failures, 0) AS INTEGER) AS own_failures,

@@ -87,8 +87,11 @@ def as_ticks(moment: datetime | None) -> int | None:
 def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, Any]]:
     """The statement's rows in the oracle's form."""
 
-    def login(row: dict[str, Any], name: str) -> tuple[int | None, str] | None:
-        return (as_ticks(row[f"{name}_at"]), row[f"{name}_user"]) if row[f"{name}_at"] else None
+    def login(row: dict[str, Any], name: str) -> tuple[Any, ...] | None:
+        if not row[f"{name}_at"]:
+            return None
+        host = [row[f"{name}_{what}"] for what in ("host", "host_failed") if f"{name}_{what}" in row]
+        return as_ticks(row[f"{name}_at"]), row[f"{name}_user"], *host
 
     return {
         tuple(row[column] for column in group_by): {

@@ -235,6 +235,25 @@ def test_a_group_that_is_over_is_reported_with_those_that_breach() -> None:
     assert body.endswith("... and 2 remote hosts more quiet again.\n")
 
 
+@pytest.mark.parametrize("form", ["text", "chat"])
+@pytest.mark.parametrize(
+    ("failed", "says"), [(True, "203.0.113.9, which had failed too"), (False, "203.0.113.9, which had not failed")]
+)
+def test_a_group_that_may_sign_in_from_any_host_says_from_which_it_got_in(
+    form: str, says: str, *, failed: bool
+) -> None:
+    login = Login(NOON + 10 * MINUTE, "etl", host="203.0.113.9", host_failed=failed)
+    body = alert(make_breach(group={"user_name": "etl"}, got_in=login), message_format=form).body
+    assert f"UTC as etl from {says}" in unwrapped(body.replace("`", ""))
+    assert "after it had failed" not in body
+
+
+def test_a_sign_in_as_another_user_says_from_which_host() -> None:
+    login = Login(NOON + 10 * MINUTE, "bi", host="10.0.0.5")
+    body = unwrapped(alert(make_breach(group={"database_name": "dev"}, first_login=login)).body)
+    assert "UTC as bi from 10.0.0.5, a user it had not failed as" in body
+
+
 def test_a_group_that_got_in_after_its_breach_says_when_it_reached_the_threshold() -> None:
     late = make_breach(first_breach_at=None, first_failure_at=None, last_failure_at=None, parts=(0,) * 12,
                        last_breach_at=NOON - MINUTE, got_in=Login(NOON, "admin"), ongoing=True, failures=0)  # fmt: skip

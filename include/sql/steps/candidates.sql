@@ -21,6 +21,11 @@ candidates AS (
                 logins.first_login_warehouse,
                 logins.got_in_warehouse,
                 {%- endif %}
+                {%- if any_host %}
+                logins.first_login_host,
+                logins.got_in_host,
+                logins.got_in_host_failed,
+                {%- endif %}
                 MIN(CASE WHEN logins.got_in_at IS NULL THEN 1 ELSE 0 END) OVER (PARTITION BY {{ group("reached.") }})
                     AS kept_out
             FROM reached

@@ -10,7 +10,7 @@ events AS (
         occurred_at,
         {{ evaluation.counted_column ~ " AS counted," if evaluation.counted_column }}
         {{ "session_id," if not delivered }}
-        {{ "remote_host AS login_host," if login_host not in group() }}
+        {{ "remote_host AS login_host," if any_host }}
         {{ "warehouse AS login_warehouse," if fleet }}
         user_name AS login_name
         {%- for client in clients %},

@@ -65,11 +65,17 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A sign-in of a group; ``warehouse`` is where, if the log holds many."""
+    """A sign-in of a group; ``warehouse`` is where, if the log holds many.
+
+    ``host`` is from where, unless the group names its host. ``host_failed`` says of one that got in whether that host
+    had failed before, as whatever user.
+    """
 
     at: datetime
     user: str
     warehouse: str | None = None
+    host: str | None = None
+    host_failed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,8 @@ class Details:
     """What the message shows of a group in full; times in UTC.
 
     ``parts`` are its failures in each of the equal parts of the interval, ``got_in`` is its first sign-in as a user
-    that it had failed as, ``first_login`` its first sign-in as any user. ``own_failures`` of its failures are the
+    that it had failed as (where it may come from any host: the first from a host that had failed, else the first),
+    ``first_login`` its first sign-in as any user. ``own_failures`` of its failures are the
     monitor's own, and they came from so many ``hosts``. A group that breached only before the interval
     has no ``first_breach_at``, and may have no failure. It is not ``known`` whether it signed in before where the log
     shows no sign-in of that time. ``warehouses`` counts those at which it failed, and ``top_warehouses`` are the five

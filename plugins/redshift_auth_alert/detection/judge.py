@@ -207,7 +207,11 @@ def _warehouses(row: Mapping[str, Any]) -> Iterator[FailedAt]:
 
 def _login(row: Mapping[str, Any], name: str) -> Login | None:
     at = _moment(row[f"{name}_at"])
-    return None if at is None else Login(at, row[f"{name}_user"], row.get(f"{name}_warehouse"))
+    if at is None:
+        return None
+    failed = row.get(f"{name}_host_failed")
+    host_failed = None if failed is None else bool(failed)
+    return Login(at, row[f"{name}_user"], row.get(f"{name}_warehouse"), row.get(f"{name}_host"), host_failed)
 
 
 def _moment(value: str | None) -> datetime | None:
