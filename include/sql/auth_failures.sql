@@ -1,10 +1,10 @@
 {#-
   Measures the authentication failures of one interval [start, end), and what the log shows of it. Judges nothing.
 
-  Returns the groups that had a breach point in the interval or in the window before it, at most max_candidates of them,
-  one row for each threshold in force that the group reached. Each row repeats the coverage and the exact number of
-  groups that breached at the lowest threshold. With no such group, one row holds the coverage alone. Of a fleet, a row
-  for each warehouse holds its coverage too.
+  Returns the groups that had a breach point in the interval or in the window before it, one row for each threshold in
+  force that the group reached, and at most max_candidates rows. Each row repeats the coverage and the exact numbers of
+  groups that breached at the lowest threshold and at the monitor's own. With no such group, one row holds the coverage
+  alone. Of a fleet, a row for each warehouse holds its coverage too.
 
   Runs on Redshift, PostgreSQL and Athena. Athena runs a CTE again for each reference, so each is referenced once
   where that is possible.
@@ -61,6 +61,7 @@
 {%- set minutes = "INTERVAL '{}' MINUTE" if delivered else "INTERVAL '{} minutes'" -%}
 {%- set window = minutes.format(evaluation.settings.window_minutes) -%}
 {%- set lowest_threshold = evaluation.thresholds[0] -%}
+{%- set totals = {"breaching_groups": lowest_threshold, "breaching_at_threshold": evaluation.settings.threshold} -%}
 {#- Own events are the monitor's: of the user and from the host that this session signed in as and from. -#}
 {%- set own = "CASE WHEN this_session.user_name IS NULL THEN 0 ELSE 1 END" if not delivered else "0" -%}
 {%- set join_own -%}
@@ -114,7 +115,9 @@ SELECT
     {%- else %}
     (SELECT MIN(first_at) FROM known) AS known_since,
     {%- endif %}
-    CAST(COALESCE(candidates.breaching_groups, 0) AS INTEGER) AS breaching_groups,
+    {%- for total in totals %}
+    CAST(COALESCE(candidates.{{ total }}, 0) AS INTEGER) AS {{ total }},
+    {%- endfor %}
     {%- for name in groups %}
     candidates.group_{{ name }} AS {{ name }},
     {%- endfor %}

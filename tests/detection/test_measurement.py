@@ -162,6 +162,8 @@ def test_every_measured_column_equals_the_oracles_at_each_threshold(
     }
     lowest = truth(stream, min(thresholds)).values()
     assert rows[0]["breaching_groups"] == sum(found["first_breach_at"] is not None for found in lowest)
+    at_threshold = truth(stream, run.settings.threshold).values()
+    assert rows[0]["breaching_at_threshold"] == sum(found["first_breach_at"] is not None for found in at_threshold)
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,7 +16,7 @@ Row = list[Any]
 # Columns of the log, the same in every row; at least one row always comes.
 _LOG = (
     "source", "oldest_event_at", "newest_event_at", "all_failures", "shows_others", "unreadable_lines",
-    "known_since", "breaching_groups",
+    "known_since", "breaching_groups", "breaching_at_threshold",
 )  # fmt: skip
 # What the judgement reads of a row, after its group. All else is detail.
 BRIEF = ("threshold", "failures", "most_at_failure", "most_before", "last_breach_at", "got_in_at", "marks")

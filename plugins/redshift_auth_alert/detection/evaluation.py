@@ -15,7 +15,7 @@ from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
 PARTS = 12
-# How many rows the statement returns at most: some tens of MB in the worker.
+# Rows: some tens of MB in the worker.
 CANDIDATES = 10_000
 
 
@@ -104,8 +104,8 @@ class Evaluation:
 
     @property
     def max_candidates(self) -> int:
-        """How many groups the statement returns at most."""
-        return CANDIDATES // len(self.thresholds)
+        """How many rows the statement returns at most, one for each group and threshold that it reached."""
+        return CANDIDATES
 
     @property
     def window(self) -> timedelta:

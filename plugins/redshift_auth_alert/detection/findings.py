@@ -185,8 +185,9 @@ class Totals:
     """Exact numbers of groups, named or not.
 
     ``new``, ``ongoing``, ``critical`` and ``admin`` ones, ``lockouts`` and ``strangers`` are among those reported as
-    breaching. ``unjudged`` groups breached at the lowest threshold in force, but did not come back from the query. They
-    count as reported: nobody knows whether they are ignored or ongoing.
+    breaching. ``unjudged`` groups breached at the monitor's threshold, but did not come back from the query. They count
+    as reported: nobody knows whether they are ignored or ongoing. Those that did not come back and reached only a
+    lower threshold, which is that of a few groups, do not count.
     """
 
     new: int = 0

@@ -115,8 +115,8 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
     reported = judged[judged["outcome"] == "reported"]
     ongoing = int(reported["ongoing"].sum())
     threshold, most = (found["columns"].index(name) for name in ("threshold", "most_at_failure"))
-    lowest = run.thresholds[0]
-    came_back = sum(row[threshold] == lowest and row[most] >= lowest for row in found["rows"])
+    default = run.settings.threshold
+    came_back = sum(row[threshold] == default and row[most] >= default for row in found["rows"])
     return Totals(
         new=len(reported) - ongoing,
         ongoing=ongoing,
@@ -125,7 +125,7 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
         over=int(numbers.get("over", 0)),
         held_back=int(numbers.get("held_back", 0)),
         ignored=int(numbers.get("ignored", 0)),
-        unjudged=int(found["log"]["breaching_groups"]) - came_back,
+        unjudged=int(found["log"]["breaching_at_threshold"]) - came_back,
         lockouts=int(reported["lockout"].sum()),
         strangers=int(reported["stranger"].sum()),
     )
