@@ -62,6 +62,16 @@
 {%- set window = minutes.format(evaluation.settings.window_minutes) -%}
 {%- set lowest_threshold = evaluation.thresholds[0] -%}
 {%- set totals = {"breaching_groups": lowest_threshold, "breaching_at_threshold": evaluation.settings.threshold} -%}
+{#- Whether a name of the log is the monitor's user. The log puts IAM's prefix before it, may put a group after it, and
+    cuts the whole at 50. The name is only compared, as it may end within a character: as bytes, ; comes after :. -#}
+{%- macro is_current_user(name) -%}
+    {%- for prefix in ("",) + evaluation.FEDERATED %}
+    {%- set written = "SUBSTRING('" ~ prefix ~ "' || CAST(CURRENT_USER AS VARCHAR(128)) || '{}', 1, 50)" %}
+    {{ name }} = {{ written.format("") }}
+    OR ({{ name }} >= {{ written.format(":") }} AND {{ name }} < {{ written.format(";") }})
+    {{- " OR" if not loop.last }}
+    {%- endfor %}
+{%- endmacro -%}
 {#- Own events are the monitor's: of the user and from the host that this session signed in as and from. -#}
 {%- set own = "CASE WHEN this_session.user_name IS NULL THEN 0 ELSE 1 END" if not delivered else "0" -%}
 {%- set join_own -%}
