@@ -199,7 +199,9 @@ def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
         critical=sum(critical for _, _, critical, _ in reported),
         over=sum(each[0] == "over" for each in expected_outcomes.values()),
         held_back=sum(each[0] == "held_back" for each in expected_outcomes.values()),
-        lockouts=sum(any(in_a_row >= 5 for _, _, in_a_row, _ in found["top_users"]) for found in of_reported),
+        lockouts=sum(
+            any(in_a_row >= 5 and user for user, _, in_a_row, _ in found["top_users"]) for found in of_reported
+        ),
         strangers=sum(found["known"][0] == 0 and found["known"][1] is not None for found in of_reported),
     )
 
