@@ -90,6 +90,7 @@ class Evaluation:
         source = choose_source(
             self.interval,
             started,
+            window=self.window,
             recent=settings.auto_recent,
             past=settings.past_source,
             retention=timedelta(days=settings.retention_days),
@@ -194,20 +195,28 @@ def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
 
 
 def choose_source(
-    interval: Interval, run_started: datetime, *, recent: str, past: str | None, retention: timedelta
+    interval: Interval,
+    run_started: datetime,
+    *,
+    window: timedelta,
+    recent: str,
+    past: str | None,
+    retention: timedelta,
 ) -> str:
-    """Return ``recent`` for an interval that lies wholly within ``retention`` before the run started, else ``past``.
+    """Return ``recent`` for an interval that lies within ``retention`` before the run started, else ``past``.
 
-    With a retention of 6 days, a run started on the 8th at 09:00 reads [2nd 09:00, 2nd 09:30) from ``recent``, and
-    [2nd 08:59, 2nd 09:30) from ``past``. Raises IntervalError where that is None.
+    The window before the interval must lie within it too, as counts at the interval's start reach back there. With a
+    retention of 6 days and a window of 30 minutes, a run started on the 8th at 09:00 reads [2nd 09:30, 2nd 10:00) from
+    ``recent``, and [2nd 09:29, 2nd 10:00) from ``past``. Raises IntervalError where that is None.
     """
     kept_from = run_started - retention
-    if interval.start >= kept_from:
+    if interval.start - window >= kept_from:
         return recent
     if past is None:
         raise IntervalError(
-            f"source auto: {interval} begins before {format_utc(kept_from)} UTC, from when on {recent} is relied on "
-            f"(retention_days: {retention.days}). audit_log_s3 reaches further back: name the Airflow connection to "
-            "Athena as athena_conn_id, with namespace for sys_connection_log_s3, or increase retention_days"
+            f"source auto: {interval} or the window before it begins before {format_utc(kept_from)} UTC, from when on "
+            f"{recent} is relied on (retention_days: {retention.days}). audit_log_s3 reaches further back: name the "
+            "Airflow connection to Athena as athena_conn_id, with namespace for sys_connection_log_s3, or increase "
+            "retention_days"
         )
     return past
