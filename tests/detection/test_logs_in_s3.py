@@ -60,6 +60,12 @@ def delivered(event: Event) -> ConnectionEvent:
     return ConnectionEvent(event.kind, START + event.at * TICK, event.remote_host, user, event.database_name)
 
 
+def names_read(event: ConnectionEvent) -> tuple[str, str]:
+    """User and database as they are read where either holds a bar: the last bar before the method parts them."""
+    database, _, user = f"{event.database_name} |{event.user_name}".rpartition("|")
+    return user, database.rstrip(" ")
+
+
 @settings(
     max_examples=120,
     deadline=None,
@@ -73,13 +79,16 @@ def test_each_log_in_s3_gives_the_oracles_measures_for_the_same_events(
     shutil.rmtree(tmp_path)
     logs = Logs(tmp_path)
     kept = [delivered(event) for event in stream["events"]]
+    named = [
+        names_read(event) if source == "audit_log_s3" else (event.user_name, event.database_name) for event in kept
+    ]
     logs.put(FILES[source](kept + heartbeat(START + end * TICK + HOUR, START + end * TICK + 3 * HOUR)))
     asked = {name: stream[name] for name in ("window_minutes", "group_by", "count")}
     run = run_over(0, end, threshold=threshold, source=source, athena_conn_id="athena_default", **asked)
     truth = expected(
         [
-            Event(e.kind, e.at, e.remote_host, d.user_name, e.database_name)
-            for e, d in zip(stream["events"], kept, strict=True)
+            Event(e.kind, e.at, e.remote_host, user, database)
+            for e, (user, database) in zip(stream["events"], named, strict=True)
         ],
         start=0,
         end=end,
@@ -159,15 +168,43 @@ def test_the_end_of_a_day_is_found_in_the_next_days_first_file(logs: Logs, sourc
     assert row["failures"] == 12
 
 
-@pytest.mark.parametrize(
-    "user",
-    ["a|b", "|", "a|b|c|d", 'quo"te', "it's", "back\\slash", "tab\there", "ü" * 50, "x|password |7", "{{ 1/0 }}"],
-)
+NAMES = ("remote_host", "user_name", "database_name")
+
+
+@pytest.mark.parametrize("user", ['quo"te', "it's", "back\\slash", "tab\there", "ü" * 50, "{{ 1/0 }}"])
 def test_a_user_name_moves_neither_host_nor_count_and_stays_what_was_typed(logs: Logs, user: str) -> None:
     put_lines(logs, *lines(12, user))
-    (row,) = logs.measure(in_s3(group_by=["remote_host", "user_name"]))
-    assert (row["remote_host"], row["failures"], row["unreadable_lines"]) == ("203.0.113.7", 12, 0)
-    assert row["user_name"] == ("x" if user == "x|password |7" else user)
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", user, "dev"]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize("rest", ["password |0|", "password |0", "password |0|TLSv1.2 |ECDHE |0| | | |a|b |"])
+@pytest.mark.parametrize("database", ["de|v", "|", "||", "a|b|c|d", "7|8", "a|b|7", " |x"])
+def test_a_bar_in_the_database_name_does_not_hide_the_user_that_was_tried(logs: Logs, database: str, rest: str) -> None:
+    tried = [line.split("|dev ")[0] + f"|{database} |admin |{rest}" for line in lines(12)]
+    put_lines(logs, *tried)
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", "admin", database]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "user", "database"),
+    [("a|b", "b", "dev |a"), ("|", "", "dev |"), ("a|b|c|d", "d", "dev |a|b|c"), ("x|password |7", "x", "dev")],
+)
+def test_a_bar_in_the_user_name_moves_only_names(logs: Logs, typed: str, user: str, database: str) -> None:
+    put_lines(logs, *lines(12, typed))
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", user, database]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize("rest", ["", "|password ", "|password |"], ids=["7 fields", "8 fields", "8 fields and a bar"])
+def test_a_line_with_too_few_fields_has_one_field_for_each_name(logs: Logs, rest: str) -> None:
+    put_lines(logs, *(line.split(" |password")[0] + rest for line in lines(12)))
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", "ann", "dev"]
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
