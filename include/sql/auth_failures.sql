@@ -58,6 +58,8 @@
 {%- set window_before = moment(evaluation.interval.start - evaluation.window) -%}
 {%- set delivered = evaluation.source.delivered -%}
 {%- set clients = evaluation.CLIENTS -%}
+{#- Only CloudTrail says who asked, beside the database user that was asked for. -#}
+{%- set has_identity = evaluation.settings.source == "cloudtrail" -%}
 {%- set minutes = "INTERVAL '{}' MINUTE" if delivered else "INTERVAL '{} minutes'" -%}
 {%- set window = minutes.format(evaluation.settings.window_minutes) -%}
 {%- set lowest_threshold = evaluation.thresholds[0] -%}

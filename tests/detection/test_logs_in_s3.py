@@ -355,6 +355,48 @@ def test_a_busy_job_that_is_throttled_and_then_succeeds_has_not_got_in(logs: Log
     assert called(logs, *throttled, granted) == []
 
 
+REFUSED = [call(eventTime=f"2026-03-01T12:{minute:02}:00Z", requestParameters=None) for minute in range(12)]
+GRANTED = call(errorCode=None, eventTime="2026-03-01T12:20:00Z")
+
+
+def got_in_as(logs: Logs, *records: dict[str, Any]) -> Any:
+    """As which user the host got in that made these calls."""
+    called(logs, *records)
+    (row,) = logs.measure(in_s3("cloudtrail"))
+    return row["got_in_user"]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/ann", "userName": "ann"},
+        {"sessionContext": {"sessionIssuer": {"userName": "etl"}}},
+        {"arn": "arn:aws:sts::1:x"},
+    ],
+    ids=["user", "role", "arn"],
+)
+def test_a_granted_call_after_refused_ones_without_parameters_got_in_as_the_user_that_was_granted(
+    logs: Logs, identity: dict[str, Any]
+) -> None:
+    calls = [each | {"userIdentity": identity} for each in (*REFUSED, GRANTED)]
+    assert got_in_as(logs, *calls) == "admin"
+
+
+def test_a_granted_call_of_somebody_else_after_refused_ones_without_parameters_did_not_get_in(logs: Logs) -> None:
+    bob = {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/bob", "userName": "bob"}
+    assert got_in_as(logs, *REFUSED, GRANTED | {"userIdentity": bob}) is None
+
+
+def test_who_was_refused_a_user_and_then_granted_another_did_not_get_in(logs: Logs) -> None:
+    refused = [each | {"requestParameters": {"dbUser": "root"}} for each in REFUSED]
+    assert got_in_as(logs, *refused, GRANTED) is None
+
+
+def test_the_first_refused_call_without_parameters_may_come_after_one_with_them(logs: Logs) -> None:
+    refused = [call(eventTime=f"2026-03-01T12:{minute:02}:30Z") for minute in range(12)]
+    assert got_in_as(logs, *refused, REFUSED[0] | {"eventTime": "2026-03-01T12:25:00Z"}, GRANTED) == "admin"
+
+
 def test_a_granted_call_after_the_refused_ones_got_in(logs: Logs) -> None:
     logs.put(
         cloudtrail_files([*failures(10, START), ConnectionEvent(LOGIN, START + 20 * MINUTE, "203.0.113.7", "ann")])

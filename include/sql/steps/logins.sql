@@ -60,7 +60,13 @@ logins AS (
             FROM events
             INNER JOIN reached ON {{ same_group("events", "reached") }}
             LEFT JOIN {{ failed_as }} AS attempts
-                ON {{ same_group("events", "attempts") }} AND events.login_name = attempts.login_name
+                ON {{ same_group("events", "attempts") }}
+                {%- if has_identity %}
+                -- A call that was refused without its parameters is named after who asked.
+                AND attempts.login_name IN (events.login_name, events.login_identity)
+                {%- else %}
+                AND events.login_name = attempts.login_name
+                {%- endif %}
             {%- if any_host %}
             LEFT JOIN (
                 SELECT login_host, MIN(occurred_at) AS first_failed_at
