@@ -253,6 +253,27 @@ def test_a_blank_line_is_no_unreadable_one(logs: Logs) -> None:
     assert (row["failures"], row["unreadable_lines"]) == (12, 0)
 
 
+@pytest.mark.parametrize("date", ["1 Mar 2099", "1 Mar 2001", "4 Mar 2026", "27 Feb 2026"])
+def test_a_line_of_another_day_does_not_stand_for_what_the_files_show(logs: Logs, date: str) -> None:
+    heart = heartbeat(START - 6 * HOUR + 15 * MINUTE, START + 15 * MINUTE)
+    logs.put(audit_log_files([*heart, ConnectionEvent("waits", START + 7 * HOUR, "[local]", "rdsdb")]))
+    before = coverage(logs, in_s3())
+    forged = f"x|S, {date} 1:1:1:1|h|"
+    put_lines(logs, *LINE.format(event=FAILURE, minute=1, user=f"u\n{forged}").split("\n"))
+    after = coverage(logs, in_s3())
+    assert (before.verdict, before.shown) == (after.verdict, after.shown)
+    assert (before.unreadable_lines, after.unreadable_lines) == (0, 1)
+
+
+@pytest.mark.parametrize("at", [START - 12 * HOUR - DAY, START - 12 * HOUR + 2 * DAY - MINUTE], ids=["first", "last"])
+def test_a_line_of_the_scanned_days_or_the_day_before_is_readable(logs: Logs, at: datetime) -> None:
+    line = LINE.format(event=FAILURE, minute=0, user="ann").replace("01 Mar 2026 12:00", f"{at:%d %b %Y %H:%M}")
+    put_lines(logs, *lines(2), line)
+    (row,) = logs.measure(in_s3())
+    assert at in (row["oldest_event_at"], row["newest_event_at"])
+    assert row["unreadable_lines"] == 0
+
+
 def test_an_unreadable_line_is_told_in_the_coverage(logs: Logs) -> None:
     logs.put(audit_log_files(heartbeat(START - 6 * HOUR, START + 6 * HOUR)))
     put_lines(logs, "garbage", key=KEY.replace("12:53", "12:54"))

@@ -124,6 +124,12 @@ class Evaluation:
         return self.scan_start.date(), self.interval.last_day + timedelta(days=1)
 
     @property
+    def dated(self) -> tuple[date, date]:
+        """From which day on, and before which, the events of the scanned days are."""
+        first, last = self.scanned_days
+        return first - timedelta(days=1), last + timedelta(days=1)
+
+    @property
     def scanned_months(self) -> list[tuple[date, date]]:
         """The scanned days by month: the first and the last of each."""
         first, last = self.scanned_days

@@ -37,9 +37,10 @@ class Coverage:
     """What the log ``source`` shows of the interval: the verdict, and in words why it is not ``seen``.
 
     ``shown`` is the part that it shows; None where it shows none.
-    ``unreadable_lines`` are lines of the scanned days that hold no event's time. ``reason`` names them too. A live log
-    is ``behind`` where its newest event lies before the interval's end: it shows more soon. A log of many warehouses is
-    seen as far as each of them is: of a ``fleet`` of which a part is unseen, the verdict is ``partial``.
+    ``unreadable_lines`` are lines of the scanned days that hold no time of these days or the day before. ``reason``
+    names them too. A live log is ``behind`` where its newest event lies before the interval's end: it shows more soon.
+    A log of many warehouses is seen as far as each of them is: of a ``fleet`` of which a part is unseen, the verdict is
+    ``partial``.
     """
 
     source: str
