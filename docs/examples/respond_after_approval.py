@@ -70,7 +70,9 @@ def questions(alerts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "{start} to {end}".format(**alert["interval"]),
             ]
             body = "\n".join(f"    {fact}" for fact in facts)  # indented: no name is read as Markdown
-            lock = (breach.get("got_in") or {}).get("user")
+            got_in = breach.get("got_in") or {}
+            # From a host that had not failed it may be the user's owner: somebody has to look first.
+            lock = got_in.get("user") if got_in.get("host_failed", True) else None
             stranger = breach.get("stranger") and {*breach["group"]} == {"remote_host"}
             deny = breach["group"]["remote_host"] if stranger else None
             for action, check, target in (("lock", quoted, lock), ("deny", network, deny)):

@@ -1,10 +1,10 @@
 {#-
   Measures the authentication failures of one interval [start, end), and what the log shows of it. Judges nothing.
 
-  Returns the groups that had a breach point in the interval or in the window before it, at most max_candidates of them,
-  one row for each threshold in force that the group reached. Each row repeats the coverage and the exact number of
-  groups that breached at the lowest threshold. With no such group, one row holds the coverage alone. Of a fleet, a row
-  for each warehouse holds its coverage too.
+  Returns the groups that had a breach point in the interval or in the window before it, one row for each threshold in
+  force that the group reached, and at most max_candidates rows. Each row repeats the coverage and the exact numbers of
+  groups that breached at the lowest threshold and at the monitor's own. With no such group, one row holds the coverage
+  alone. Of a fleet, a row for each warehouse holds its coverage too.
 
   Runs on Redshift, PostgreSQL and Athena. Athena runs a CTE again for each reference, so each is referenced once
   where that is possible.
@@ -50,15 +50,30 @@
 {%- endmacro -%}
 {#- The host under one name only: working it out costs more than anything else of a row. -#}
 {%- set login_host = "group_remote_host" if "remote_host" in groups else "login_host" -%}
+{#- Whether a group's events may come from several hosts. -#}
+{%- set any_host = "remote_host" not in groups -%}
 {%- set start, end = moment(evaluation.interval.start), moment(evaluation.interval.end) -%}
 {%- set edges = evaluation.part_edges -%}
 {%- set parts = range(1, edges | length) -%}
 {%- set window_before = moment(evaluation.interval.start - evaluation.window) -%}
 {%- set delivered = evaluation.source.delivered -%}
 {%- set clients = evaluation.CLIENTS -%}
+{#- Only CloudTrail says who asked, beside the database user that was asked for. -#}
+{%- set has_identity = evaluation.settings.source == "cloudtrail" -%}
 {%- set minutes = "INTERVAL '{}' MINUTE" if delivered else "INTERVAL '{} minutes'" -%}
 {%- set window = minutes.format(evaluation.settings.window_minutes) -%}
 {%- set lowest_threshold = evaluation.thresholds[0] -%}
+{%- set totals = {"breaching_groups": lowest_threshold, "breaching_at_threshold": evaluation.settings.threshold} -%}
+{#- Whether a name of the log is the monitor's user. The log puts IAM's prefix before it, may put a group after it, and
+    cuts the whole at 50. The name is only compared, as it may end within a character: as bytes, ; comes after :. -#}
+{%- macro is_current_user(name) -%}
+    {%- for prefix in ("",) + evaluation.FEDERATED %}
+    {%- set written = "SUBSTRING('" ~ prefix ~ "' || CAST(CURRENT_USER AS VARCHAR(128)) || '{}', 1, 50)" %}
+    {{ name }} = {{ written.format("") }}
+    OR ({{ name }} >= {{ written.format(":") }} AND {{ name }} < {{ written.format(";") }})
+    {{- " OR" if not loop.last }}
+    {%- endfor %}
+{%- endmacro -%}
 {#- Own events are the monitor's: of the user and from the host that this session signed in as and from. -#}
 {%- set own = "CASE WHEN this_session.user_name IS NULL THEN 0 ELSE 1 END" if not delivered else "0" -%}
 {%- set join_own -%}
@@ -112,7 +127,9 @@ SELECT
     {%- else %}
     (SELECT MIN(first_at) FROM known) AS known_since,
     {%- endif %}
-    CAST(COALESCE(candidates.breaching_groups, 0) AS INTEGER) AS breaching_groups,
+    {%- for total in totals %}
+    CAST(COALESCE(candidates.{{ total }}, 0) AS INTEGER) AS {{ total }},
+    {%- endfor %}
     {%- for name in groups %}
     candidates.group_{{ name }} AS {{ name }},
     {%- endfor %}
@@ -136,6 +153,11 @@ SELECT
     {%- if fleet %}
     candidates.first_login_warehouse,
     candidates.got_in_warehouse,
+    {%- endif %}
+    {%- if any_host %}
+    candidates.first_login_host,
+    candidates.got_in_host,
+    CAST(candidates.got_in_host_failed AS INTEGER) AS got_in_host_failed,
     {%- endif %}
     CAST(COALESCE(tried.users_tried, 0) AS INTEGER) AS users_tried,
     CAST(COALESCE(tried.own_failures, 0) AS INTEGER) AS own_failures,

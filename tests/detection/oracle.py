@@ -63,6 +63,13 @@ def expected(
         ]
         return len(since), min(since, default=None)
 
+    def host_had_failed(host: str, before: int) -> bool:
+        """Whether anybody failed from the host in the scanned range before."""
+        return any(
+            event.kind == FAILURE and event.remote_host == host and start - 2 * window <= event.at < before
+            for event in events
+        )
+
     result = {}
     for key in {group(event) for event in events}:
         mine = [event for event in events if group(event) == key and event.at < end]
@@ -83,17 +90,20 @@ def expected(
         times = [failure.at for failure in inside]
         earlier = [failure.at for failure in failures if start - window <= failure.at < start]
         logins = sorted(
-            (event.at, event.user_name)
+            (event.at, event.user_name, event.warehouse, event.remote_host)
             for event in mine
             if event.kind == LOGIN
             and event.at >= start
             and any(point < event.at and (point >= start or event.at - window < point) for point in here + before)
         )
+        first_login = [(at, user, *([] if "remote_host" in group_by else [host])) for at, user, _, host in logins]
         got_in = [
-            (at, user)
-            for at, user in logins
+            (at, user, *([] if "remote_host" in group_by else [host, int(host_had_failed(host, at))]))
+            for at, user, _, host in logins
             if any(failure.user_name == user and start - 2 * window <= failure.at < at for failure in failures)
         ]
+        if "remote_host" not in group_by:  # of sign-ins from any host, those from one that had failed go first
+            got_in.sort(key=lambda login: not login[3])
         users = Counter(failure.user_name for failure in inside)
         top = sorted(users.items(), key=lambda item: (-item[1], item[0]))[:5]
         last = max(here + before)
@@ -113,7 +123,7 @@ def expected(
             "last_failure_at": max(times, default=None),
             "first_breach_at": min(here, default=None),
             "last_breach_at": last,
-            "first_login": logins[0] if logins else None,
+            "first_login": first_login[0] if first_login else None,
             "got_in": got_in[0] if got_in else None,
             "users_tried": len(users),
             "hosts": len({failure.remote_host for failure in inside}),

@@ -77,6 +77,11 @@ def test_the_log_is_read_so_often_however_many_thresholds_there_are(source: str,
     assert scans(render_statement(run), TABLES[source]) == (13 if source == "sys_connection_log_s3" else 12)
 
 
+def test_the_log_is_read_once_more_where_a_group_may_sign_in_from_any_host() -> None:
+    run = make_run(source="audit_log_s3", athena_conn_id="athena", group_by=["user_name"])
+    assert scans(render_statement(run), TABLES["audit_log_s3"]) == 13
+
+
 def test_the_log_of_many_warehouses_is_read_twelve_times_where_the_group_names_its_warehouse() -> None:
     asked = {"group_by": ["warehouse", "remote_host"], "namespace": "n_sys"}
     run = make_run(source="sys_connection_log_s3", athena_conn_id="athena", **asked)

@@ -16,7 +16,7 @@ from redshift_auth_alert.detection.candidates import BRIEF, Mark, read_candidate
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.verdict import BUDGET, fit_budget, judge
 from tests.conftest import LONG_AGO, NOON, ROOT, candidates, judged, make_run, measure
-from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
+from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, hosts, sign_ins
 
 
 def attack(hosts: int, number: int, network: int = 1, user: str = "admin", *, since: int = 0) -> Events:
@@ -79,6 +79,53 @@ def test_groups_that_the_statement_cut_are_reported_as_unjudged(
     run = make_run()
     totals = judged(measure(logs, run, WORST_FIRST + HEARTBEAT), run).totals
     assert (totals.new, totals.ongoing, totals.unjudged, totals.reported) == (1, 1, 3, 5)
+
+
+NOISE = [{"remote_host": f"198.51.100.{number}", "threshold": 3 + number} for number in range(20)]
+
+
+def test_the_limit_counts_rows_so_many_own_thresholds_leave_room_for_as_many_groups(logs: psycopg.Connection) -> None:
+    run = make_run(threshold=100, thresholds=[{"remote_host": "203.0.113.7", "threshold": 3}, *NOISE[1:]])
+    log = attack(600, 3) + failures(2, 3, 4, host="203.0.113.7") + HEARTBEAT
+    verdict = judged(measure(logs, run, log), run)
+    assert (hosts(verdict.breaches), verdict.totals.reported) == (["203.0.113.7"], 1)
+
+
+@pytest.mark.parametrize("gets_in", [False, True])
+def test_a_group_at_the_monitors_threshold_comes_before_those_at_a_lower_one_of_others(
+    logs: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, *, gets_in: bool
+) -> None:
+    monkeypatch.setattr(evaluation, "CANDIDATES", 6)
+    noise = [*attack(9, 3), *(sign_ins(1, host=f"10.1.0.{host}")[0] for host in range(9) if gets_in)]
+    run = make_run(thresholds=[{"remote_host": "198.51.100.1", "threshold": 3}])
+    verdict = judged(measure(logs, run, noise + failures(*range(10), host="203.0.113.8") + HEARTBEAT), run)
+    assert hosts(verdict.breaches) == ["203.0.113.8"]
+
+
+def test_a_group_that_was_cut_and_reached_only_a_lower_threshold_of_others_is_not_reported(
+    logs: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "CANDIDATES", 4)
+    run = make_run(thresholds=[{"remote_host": "198.51.100.1", "threshold": 3}])
+    rows = measure(logs, run, attack(9, 3) + WORST_FIRST + HEARTBEAT)
+    totals = judged(rows, run).totals
+    assert (totals.new, totals.ongoing, totals.unjudged) == (1, 1, 3)
+    assert (rows[0]["breaching_groups"], rows[0]["breaching_at_threshold"]) == (14, 5)
+
+
+def test_a_group_whose_rows_do_not_all_fit_is_cut_as_a_whole(
+    logs: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "CANDIDATES", 3)
+    run = make_run(thresholds=[{"remote_host": "198.51.100.1", "threshold": 5}])
+    assert host_rows(measure(logs, run, WORST_FIRST)) == ["192.0.2.1", "192.0.2.1"]
+
+
+def test_a_group_that_is_over_is_not_cut_for_those_at_a_lower_threshold_of_others(logs: psycopg.Connection) -> None:
+    run = make_run(notify_when_over=True, thresholds=[{"remote_host": "198.51.100.1", "threshold": 5}, *NOISE[2:]])
+    before = failures(*[-20 + each / 10 for each in range(12)], host="203.0.113.7")
+    verdict = judged(measure(logs, run, attack(600, 5) + before + HEARTBEAT), run)
+    assert hosts(verdict.having("over")) == ["203.0.113.7"]
 
 
 def in_xcom(logs: psycopg.Connection, run: Evaluation, log: Events) -> Any:

@@ -76,6 +76,28 @@ def test_a_log_that_shows_only_this_session_is_unseen_whatever_name_it_signed_in
     assert found.reason.startswith("STL_CONNECTION_LOG shows only the monitor's own logins")
 
 
+@pytest.mark.parametrize("now", ["auth_monitor", "IAM:auth_monitor", None])
+@pytest.mark.parametrize(
+    "earlier",
+    ["auth_monitor", "IAM:auth_monitor", "IAMA:auth_monitor:etl", "IAMR:auth_monitor", "IAMA:auth_monitor:\xfc"],
+)
+def test_a_log_that_shows_only_the_monitors_user_is_unseen_however_its_name_was_written_before(
+    logs: psycopg.Connection, earlier: str, now: str | None
+) -> None:
+    newest = ((END + SECOND, now),) if now else ()
+    found = coverage(logs, (START - SECOND, earlier), *newest, process=logs.info.backend_pid if now else None)
+    assert found.reason.startswith("STL_CONNECTION_LOG shows only the monitor's own logins")
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["auth_monitor2", "auth_monito", "IAM:auth_monitor2", "IAMA:auth_monitor2:etl", "IAMA:ann:auth_monitor", "", "~"],
+)
+def test_a_log_that_shows_a_user_with_a_similar_name_is_seen(logs: psycopg.Connection, other: str) -> None:
+    found = coverage(logs, (START - SECOND, other), (END + SECOND, "auth_monitor"), process=logs.info.backend_pid)
+    assert found.verdict == "seen"
+
+
 def test_somebody_else_who_had_this_sessions_process_number_is_not_the_monitor(logs: psycopg.Connection) -> None:
     found = coverage(logs, (START - SECOND, "analyst"), (END + SECOND, "analyst"), process=logs.info.backend_pid)
     assert found.verdict == "seen"

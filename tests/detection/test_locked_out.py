@@ -68,6 +68,13 @@ def test_a_user_of_iam_cannot_be_locked_out(judge: Any, name: str) -> None:
     assert (user.in_a_row, user.may_be_locked_out) == (10, False)
 
 
+@pytest.mark.parametrize("name", ["", "  ", "\t"])
+def test_a_blank_name_cannot_be_locked_out(judge: Any, name: str) -> None:
+    verdict = judge(failures(*range(10), user=name))
+    user = most_tried(verdict)
+    assert (user.in_a_row, user.may_be_locked_out, verdict.totals.lockouts) == (10, False, 0)
+
+
 def test_refused_calls_in_cloudtrail_lock_nobody_out(logs: psycopg.Connection) -> None:
     live = make_run()
     found = candidates(measure(logs, live, failures(*range(10)) + HEARTBEAT), live)

@@ -60,6 +60,12 @@ def delivered(event: Event) -> ConnectionEvent:
     return ConnectionEvent(event.kind, START + event.at * TICK, event.remote_host, user, event.database_name)
 
 
+def names_read(event: ConnectionEvent) -> tuple[str, str]:
+    """User and database as they are read where either holds a bar: the last bar before the method parts them."""
+    database, _, user = f"{event.database_name} |{event.user_name}".rpartition("|")
+    return user, database.rstrip(" ")
+
+
 @settings(
     max_examples=120,
     deadline=None,
@@ -73,13 +79,16 @@ def test_each_log_in_s3_gives_the_oracles_measures_for_the_same_events(
     shutil.rmtree(tmp_path)
     logs = Logs(tmp_path)
     kept = [delivered(event) for event in stream["events"]]
+    named = [
+        names_read(event) if source == "audit_log_s3" else (event.user_name, event.database_name) for event in kept
+    ]
     logs.put(FILES[source](kept + heartbeat(START + end * TICK + HOUR, START + end * TICK + 3 * HOUR)))
     asked = {name: stream[name] for name in ("window_minutes", "group_by", "count")}
     run = run_over(0, end, threshold=threshold, source=source, athena_conn_id="athena_default", **asked)
     truth = expected(
         [
-            Event(e.kind, e.at, e.remote_host, d.user_name, e.database_name)
-            for e, d in zip(stream["events"], kept, strict=True)
+            Event(e.kind, e.at, e.remote_host, user, database)
+            for e, (user, database) in zip(stream["events"], named, strict=True)
         ],
         start=0,
         end=end,
@@ -159,15 +168,43 @@ def test_the_end_of_a_day_is_found_in_the_next_days_first_file(logs: Logs, sourc
     assert row["failures"] == 12
 
 
-@pytest.mark.parametrize(
-    "user",
-    ["a|b", "|", "a|b|c|d", 'quo"te', "it's", "back\\slash", "tab\there", "ü" * 50, "x|password |7", "{{ 1/0 }}"],
-)
+NAMES = ("remote_host", "user_name", "database_name")
+
+
+@pytest.mark.parametrize("user", ['quo"te', "it's", "back\\slash", "tab\there", "ü" * 50, "{{ 1/0 }}"])
 def test_a_user_name_moves_neither_host_nor_count_and_stays_what_was_typed(logs: Logs, user: str) -> None:
     put_lines(logs, *lines(12, user))
-    (row,) = logs.measure(in_s3(group_by=["remote_host", "user_name"]))
-    assert (row["remote_host"], row["failures"], row["unreadable_lines"]) == ("203.0.113.7", 12, 0)
-    assert row["user_name"] == ("x" if user == "x|password |7" else user)
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", user, "dev"]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize("rest", ["password |0|", "password |0", "password |0|TLSv1.2 |ECDHE |0| | | |a|b |"])
+@pytest.mark.parametrize("database", ["de|v", "|", "||", "a|b|c|d", "7|8", "a|b|7", " |x"])
+def test_a_bar_in_the_database_name_does_not_hide_the_user_that_was_tried(logs: Logs, database: str, rest: str) -> None:
+    tried = [line.split("|dev ")[0] + f"|{database} |admin |{rest}" for line in lines(12)]
+    put_lines(logs, *tried)
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", "admin", database]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "user", "database"),
+    [("a|b", "b", "dev |a"), ("|", "", "dev |"), ("a|b|c|d", "d", "dev |a|b|c"), ("x|password |7", "x", "dev")],
+)
+def test_a_bar_in_the_user_name_moves_only_names(logs: Logs, typed: str, user: str, database: str) -> None:
+    put_lines(logs, *lines(12, typed))
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", user, database]
+    assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize("rest", ["", "|password ", "|password |"], ids=["7 fields", "8 fields", "8 fields and a bar"])
+def test_a_line_with_too_few_fields_has_one_field_for_each_name(logs: Logs, rest: str) -> None:
+    put_lines(logs, *(line.split(" |password")[0] + rest for line in lines(12)))
+    (row,) = logs.measure(in_s3(group_by=NAMES))
+    assert [row[name] for name in NAMES] == ["203.0.113.7", "ann", "dev"]
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
@@ -214,6 +251,27 @@ def test_a_blank_line_is_no_unreadable_one(logs: Logs) -> None:
     put_lines(logs, *lines(6), "", *lines(12)[6:])
     (row,) = logs.measure(in_s3())
     assert (row["failures"], row["unreadable_lines"]) == (12, 0)
+
+
+@pytest.mark.parametrize("date", ["1 Mar 2099", "1 Mar 2001", "4 Mar 2026", "27 Feb 2026"])
+def test_a_line_of_another_day_does_not_stand_for_what_the_files_show(logs: Logs, date: str) -> None:
+    heart = heartbeat(START - 6 * HOUR + 15 * MINUTE, START + 15 * MINUTE)
+    logs.put(audit_log_files([*heart, ConnectionEvent("waits", START + 7 * HOUR, "[local]", "rdsdb")]))
+    before = coverage(logs, in_s3())
+    forged = f"x|S, {date} 1:1:1:1|h|"
+    put_lines(logs, *LINE.format(event=FAILURE, minute=1, user=f"u\n{forged}").split("\n"))
+    after = coverage(logs, in_s3())
+    assert (before.verdict, before.shown) == (after.verdict, after.shown)
+    assert (before.unreadable_lines, after.unreadable_lines) == (0, 1)
+
+
+@pytest.mark.parametrize("at", [START - 12 * HOUR - DAY, START - 12 * HOUR + 2 * DAY - MINUTE], ids=["first", "last"])
+def test_a_line_of_the_scanned_days_or_the_day_before_is_readable(logs: Logs, at: datetime) -> None:
+    line = LINE.format(event=FAILURE, minute=0, user="ann").replace("01 Mar 2026 12:00", f"{at:%d %b %Y %H:%M}")
+    put_lines(logs, *lines(2), line)
+    (row,) = logs.measure(in_s3())
+    assert at in (row["oldest_event_at"], row["newest_event_at"])
+    assert row["unreadable_lines"] == 0
 
 
 def test_an_unreadable_line_is_told_in_the_coverage(logs: Logs) -> None:
@@ -316,6 +374,48 @@ def test_a_busy_job_that_is_throttled_and_then_succeeds_has_not_got_in(logs: Log
     ]
     granted = call(errorCode=None, eventTime="2026-03-01T12:20:00Z")
     assert called(logs, *throttled, granted) == []
+
+
+REFUSED = [call(eventTime=f"2026-03-01T12:{minute:02}:00Z", requestParameters=None) for minute in range(12)]
+GRANTED = call(errorCode=None, eventTime="2026-03-01T12:20:00Z")
+
+
+def got_in_as(logs: Logs, *records: dict[str, Any]) -> Any:
+    """As which user the host got in that made these calls."""
+    called(logs, *records)
+    (row,) = logs.measure(in_s3("cloudtrail"))
+    return row["got_in_user"]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/ann", "userName": "ann"},
+        {"sessionContext": {"sessionIssuer": {"userName": "etl"}}},
+        {"arn": "arn:aws:sts::1:x"},
+    ],
+    ids=["user", "role", "arn"],
+)
+def test_a_granted_call_after_refused_ones_without_parameters_got_in_as_the_user_that_was_granted(
+    logs: Logs, identity: dict[str, Any]
+) -> None:
+    calls = [each | {"userIdentity": identity} for each in (*REFUSED, GRANTED)]
+    assert got_in_as(logs, *calls) == "admin"
+
+
+def test_a_granted_call_of_somebody_else_after_refused_ones_without_parameters_did_not_get_in(logs: Logs) -> None:
+    bob = {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/bob", "userName": "bob"}
+    assert got_in_as(logs, *REFUSED, GRANTED | {"userIdentity": bob}) is None
+
+
+def test_who_was_refused_a_user_and_then_granted_another_did_not_get_in(logs: Logs) -> None:
+    refused = [each | {"requestParameters": {"dbUser": "root"}} for each in REFUSED]
+    assert got_in_as(logs, *refused, GRANTED) is None
+
+
+def test_the_first_refused_call_without_parameters_may_come_after_one_with_them(logs: Logs) -> None:
+    refused = [call(eventTime=f"2026-03-01T12:{minute:02}:30Z") for minute in range(12)]
+    assert got_in_as(logs, *refused, REFUSED[0] | {"eventTime": "2026-03-01T12:25:00Z"}, GRANTED) == "admin"
 
 
 def test_a_granted_call_after_the_refused_ones_got_in(logs: Logs) -> None:

@@ -87,8 +87,11 @@ def as_ticks(moment: datetime | None) -> int | None:
 def measured(rows: list[dict[str, Any]], group_by: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, Any]]:
     """The statement's rows in the oracle's form."""
 
-    def login(row: dict[str, Any], name: str) -> tuple[int | None, str] | None:
-        return (as_ticks(row[f"{name}_at"]), row[f"{name}_user"]) if row[f"{name}_at"] else None
+    def login(row: dict[str, Any], name: str) -> tuple[Any, ...] | None:
+        if not row[f"{name}_at"]:
+            return None
+        host = [row[f"{name}_{what}"] for what in ("host", "host_failed") if f"{name}_{what}" in row]
+        return as_ticks(row[f"{name}_at"]), row[f"{name}_user"], *host
 
     return {
         tuple(row[column] for column in group_by): {
@@ -159,6 +162,8 @@ def test_every_measured_column_equals_the_oracles_at_each_threshold(
     }
     lowest = truth(stream, min(thresholds)).values()
     assert rows[0]["breaching_groups"] == sum(found["first_breach_at"] is not None for found in lowest)
+    at_threshold = truth(stream, run.settings.threshold).values()
+    assert rows[0]["breaching_at_threshold"] == sum(found["first_breach_at"] is not None for found in at_threshold)
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -194,7 +199,9 @@ def test_the_judgement_of_what_the_statement_returned_equals_the_oracles(
         critical=sum(critical for _, _, critical, _ in reported),
         over=sum(each[0] == "over" for each in expected_outcomes.values()),
         held_back=sum(each[0] == "held_back" for each in expected_outcomes.values()),
-        lockouts=sum(any(in_a_row >= 5 for _, _, in_a_row, _ in found["top_users"]) for found in of_reported),
+        lockouts=sum(
+            any(in_a_row >= 5 and user for user, _, in_a_row, _ in found["top_users"]) for found in of_reported
+        ),
         strangers=sum(found["known"][0] == 0 and found["known"][1] is not None for found in of_reported),
     )
 

@@ -21,19 +21,21 @@ OWN = {"environment": "test", "sns_topic_arn": TOPIC}
 def chosen(start: datetime, *, days: int = 6, past: str | None = "audit_log_s3") -> str:
     """What is read of the half hour from ``start`` on by a run that started at noon."""
     interval = Interval(start, start + HALF_AN_HOUR)
-    return choose_source(interval, NOON, recent="sys_connection_log", past=past, retention=days * DAY)
+    return choose_source(
+        interval, NOON, window=HALF_AN_HOUR, recent="sys_connection_log", past=past, retention=days * DAY
+    )
 
 
 @pytest.mark.parametrize(
     ("start", "source"),
     [
         (NOON - HALF_AN_HOUR, "sys_connection_log"),
-        (NOON - 6 * DAY, "sys_connection_log"),
-        (NOON - 6 * DAY - MOMENT, "audit_log_s3"),
+        (NOON - 6 * DAY + HALF_AN_HOUR, "sys_connection_log"),
+        (NOON - 6 * DAY + HALF_AN_HOUR - MOMENT, "audit_log_s3"),
         (NOON - 30 * DAY, "audit_log_s3"),
     ],
 )
-def test_auto_reads_the_clusters_log_only_for_what_lies_wholly_within_the_retention(
+def test_auto_reads_the_clusters_log_only_where_the_window_before_the_interval_lies_within_the_retention_too(
     start: datetime, source: str
 ) -> None:
     assert chosen(start) == source
@@ -43,7 +45,16 @@ def test_auto_reads_the_clusters_log_only_for_what_lies_wholly_within_the_retent
     ("days", "source"), [(1, "audit_log_s3"), (2, "sys_connection_log"), (7, "sys_connection_log")]
 )
 def test_the_retention_can_be_set(days: int, source: str) -> None:
-    assert chosen(NOON - 2 * DAY, days=days) == source
+    assert chosen(NOON - 2 * DAY + HALF_AN_HOUR, days=days) == source
+
+
+@pytest.mark.parametrize(("minutes", "source"), [(30, "stl_connection_log"), (60, "audit_log_s3")])
+def test_the_window_before_the_interval_is_that_of_the_run(minutes: int, source: str) -> None:
+    start = NOON - 6 * DAY + HALF_AN_HOUR
+    run = make_run(
+        start=start, end=start + HALF_AN_HOUR, source="auto", athena_conn_id="athena", window_minutes=minutes
+    )
+    assert run.with_source(NOON).settings.source == source
 
 
 def test_auto_without_a_connection_to_athena_says_which_source_would_reach_that_far() -> None:
@@ -93,7 +104,7 @@ def test_a_month_of_days_is_read_from_one_source_each_and_from_both_in_all() -> 
     run = make_run(source="auto", athena_conn_id="athena")
     days = [Interval(NOON - day * DAY, NOON - (day - 1) * DAY) for day in range(1, 31)]
     sources = [replace(run, interval=day).with_source(NOON).settings.source for day in days]
-    assert sources == ["stl_connection_log"] * 6 + ["audit_log_s3"] * 24
+    assert sources == ["stl_connection_log"] * 5 + ["audit_log_s3"] * 25
 
 
 def test_a_source_that_is_named_is_read_whatever_the_interval() -> None:

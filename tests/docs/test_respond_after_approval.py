@@ -42,6 +42,14 @@ def test_a_user_that_a_known_host_got_in_as_is_locked() -> None:
     assert asked(documents(got_in("analyst"))) == [{"lock": "analyst"}]
 
 
+@pytest.mark.parametrize(("failed", "locks"), [(True, [{"lock": "etl"}]), (False, [])])
+def test_a_user_is_locked_only_if_the_host_that_it_signed_in_from_had_failed(
+    locks: list[dict[str, str]], *, failed: bool
+) -> None:
+    login = Login(NOON, "etl", host="10.0.0.5", host_failed=failed)
+    assert asked(documents(make_breach(group={"user_name": "etl"}, got_in=login))) == locks
+
+
 def test_the_address_of_a_stranger_is_denied_and_nobody_that_it_tried_is_locked() -> None:
     assert asked(documents(make_breach(), stranger=True)) == [{"deny": "203.0.113.7"}]
 

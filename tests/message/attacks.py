@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from redshift_auth_alert.detection.findings import Breach, Client, Coverage, Known, Login
+from redshift_auth_alert.detection.findings import Breach, Client, Coverage, Details, Known, Login
 from redshift_auth_alert.message.alert import Message, build_alert
 from redshift_auth_alert.message.compose import compose_alert
 from tests.conftest import NOON, make_run
@@ -96,8 +96,17 @@ DISTRIBUTED = make_breach(
     users_tried=1,
     top_users=(("analyst", 45, 48, NOON - 5 * MINUTE, False, True),),
     hosts=45,
-    known=OFTEN,
+    known=replace(OFTEN, last=replace(cast("Login", OFTEN.last), user="analyst")),
     lockout=True,
+)
+OWNER = replace(
+    DISTRIBUTED,
+    critical=True,
+    details=replace(
+        cast("Details", DISTRIBUTED.details),
+        got_in=Login(NOON + 10 * MINUTE, "analyst", host="10.0.0.5", host_failed=False),
+        first_login=Login(NOON + 10 * MINUTE, "analyst", host="10.0.0.5"),
+    ),
 )
 BURST = make_breach(
     failures=400,
@@ -164,6 +173,7 @@ MAILS = {
     "admin_tried": _mail(ADMIN),
     "locked_out": _mail(LOCKED, source="sys_connection_log"),
     "many_hosts": _mail(DISTRIBUTED, group_by=("user_name",), count="distinct remote_host", threshold=4),
+    "owner_or_not": _mail(OWNER, group_by=("user_name",), count="distinct remote_host", threshold=4),
     "over": _mail(OVER, notify_when_over=True),
     "burst": _mail(BURST, display_timezone="Europe/Berlin"),
     "hostile_names": _mail(FORGED),

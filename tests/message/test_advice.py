@@ -88,6 +88,26 @@ def test_who_got_in_is_locked_and_its_sessions_end(source: str, sessions: str) -
     assert advice({"source": source}, **got_in("o'neil")).texts == ['ALTER USER "o\'neil" NOLOGIN;', sessions]
 
 
+OURS = "find out whether 10.0.0.5 is one of your hosts; if it is not, lock the user: see the runbook"
+
+
+@pytest.mark.parametrize("user", ["etl", "IAM:etl", "a;b"])
+def test_a_user_that_signed_in_from_a_host_that_had_not_failed_gets_no_command_but_a_question(user: str) -> None:
+    login = Login(NOON + 10 * MINUTE, user, host="10.0.0.5", host_failed=False)
+    found = advice(group={"user_name": user}, got_in=login, stranger=True)
+    assert (found.texts, found.anchor) == ([OURS], "got-in")
+
+
+def test_a_user_that_signed_in_from_a_host_that_had_failed_is_locked() -> None:
+    login = Login(NOON + 10 * MINUTE, "etl", host="203.0.113.9", host_failed=True)
+    assert advice(group={"user_name": "etl"}, got_in=login).texts[0] == 'ALTER USER "etl" NOLOGIN;'
+
+
+def test_the_host_in_the_question_is_shown_like_any_name_out_of_the_log() -> None:
+    login = Login(NOON + 10 * MINUTE, "etl", host="a;\nb", host_failed=False)
+    assert advice(group={"user_name": "etl"}, got_in=login).texts[0].startswith('find out whether "a;\\nb" is one of')
+
+
 def test_a_double_quote_is_doubled_in_an_identifier() -> None:
     assert advice(**got_in('a"b')).texts[0] == 'ALTER USER "a""b" NOLOGIN;'
 

@@ -76,6 +76,17 @@ def test_the_json_form_says_all_that_the_text_says() -> None:
     assert written["ignored"][0]["ignore_entry"]["reason"] == "BI gateway"
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_the_json_form_says_from_where_a_group_got_in_that_may_sign_in_from_any_host(*, failed: bool) -> None:
+    first = Login(NOON + MINUTE, "etl", host="10.0.0.6")
+    got_in = Login(NOON + 10 * MINUTE, "etl", host="10.0.0.5", host_failed=failed)
+    written = document(make_breach(group={"user_name": "etl"}, got_in=got_in, first_login=first))
+    SCHEMA.validate(written)
+    (breach,) = written["breaches"]
+    assert (breach["got_in"]["host"], breach["got_in"]["host_failed"]) == ("10.0.0.5", failed)
+    assert (breach["first_login"]["host"], "host_failed" in breach["first_login"]) == ("10.0.0.6", False)
+
+
 def test_the_json_form_says_whether_a_group_is_known_and_what_it_came_with() -> None:
     known = Known(3, NOON - MINUTE, Login(NOON - MINUTE, "etl"))
     written = document(make_breach(known=known, clients=(Client("tls", "TLSv1.2", 1),), hosts=4))

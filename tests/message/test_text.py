@@ -51,7 +51,7 @@ Source       stl_connection_log
 Runbook      docs/runbook.md#got-in and #alert
 
 198.51.100.20 [14 times] ongoing, GOT IN
-    GOT IN      2026-03-01 12:10:00 UTC as admin, which it had failed as
+    GOT IN      2026-03-01 12:10:00 UTC as admin, after it had failed
     Looks like  guessing 2 users in a burst, then got in (T1110.001, T1078)
     What to do  ALTER USER "admin" NOLOGIN;
                 SELECT pg_terminate_backend(process) FROM stv_sessions WHERE
@@ -235,6 +235,25 @@ def test_a_group_that_is_over_is_reported_with_those_that_breach() -> None:
     assert body.endswith("... and 2 remote hosts more quiet again.\n")
 
 
+@pytest.mark.parametrize("form", ["text", "chat"])
+@pytest.mark.parametrize(
+    ("failed", "says"), [(True, "203.0.113.9, which had failed too"), (False, "203.0.113.9, which had not failed")]
+)
+def test_a_group_that_may_sign_in_from_any_host_says_from_which_it_got_in(
+    form: str, says: str, *, failed: bool
+) -> None:
+    login = Login(NOON + 10 * MINUTE, "etl", host="203.0.113.9", host_failed=failed)
+    body = alert(make_breach(group={"user_name": "etl"}, got_in=login), message_format=form).body
+    assert f"UTC as etl from {says}" in unwrapped(body.replace("`", ""))
+    assert "after it had failed" not in body
+
+
+def test_a_sign_in_as_another_user_says_from_which_host() -> None:
+    login = Login(NOON + 10 * MINUTE, "bi", host="10.0.0.5")
+    body = unwrapped(alert(make_breach(group={"database_name": "dev"}, first_login=login)).body)
+    assert "UTC as bi from 10.0.0.5, a user it had not failed as" in body
+
+
 def test_a_group_that_got_in_after_its_breach_says_when_it_reached_the_threshold() -> None:
     late = make_breach(first_breach_at=None, first_failure_at=None, last_failure_at=None, parts=(0,) * 12,
                        last_breach_at=NOON - MINUTE, got_in=Login(NOON, "admin"), ongoing=True, failures=0)  # fmt: skip
@@ -317,15 +336,8 @@ def test_groups_that_did_not_come_back_from_the_query_are_counted() -> None:
     message = alert(verdict=make_verdict(make_breach(), unjudged=2_000))
     assert message.subject.endswith(": 2,001 remote hosts failed to sign in")
     assert unwrapped(message.body).endswith(
-        "2,000 more remote hosts reached the threshold, beyond the 10,000 that the query returns: reported without "
-        "applying the ignore list, own thresholds and reminders.\n"
-    )
-
-
-def test_with_own_thresholds_fewer_groups_come_back_from_the_query() -> None:
-    own = [{"remote_host": "192.0.2.1", "threshold": 5}]
-    assert "beyond the 5,000 that the query returns" in unwrapped(
-        alert(verdict=make_verdict(make_breach(), unjudged=1), thresholds=own).body
+        "2,000 more remote hosts reached the threshold, beyond the 10,000 rows that the query returns: reported "
+        "without applying the ignore list, own thresholds and reminders.\n"
     )
 
 

@@ -1,4 +1,6 @@
 -- What the scanned days show. A role that can read the files sees everybody's events, so shows_others is always 1.
+-- A file holds events of its day and the day before. A line of any other time counts as unreadable: a line break in a
+-- name may have forged it, and it must not hide that a file is late.
 {%- if fleet %}
 -- A row for each warehouse, and one for all of them, which comes even where there is no event. The candidates join the
 -- latter.
@@ -15,10 +17,15 @@ coverage AS (
         END), 0) AS INTEGER) AS all_failures,
         1 AS shows_others,
         CAST(COUNT(*) - COUNT(occurred_at) AS INTEGER) AS unreadable_lines
-    {%- if fleet %}
-    FROM (SELECT {{ warehouse }} AS warehouse, event, occurred_at FROM {{ log() }}) AS of_warehouses
-    GROUP BY GROUPING SETS ((), (warehouse))
-    {%- else %}
-    FROM {{ log() }}
-    {%- endif %}
+    FROM (
+        SELECT
+            {{ warehouse ~ " AS warehouse," if fleet }}
+            event,
+            CASE
+                WHEN occurred_at >= {{ moment(evaluation.dated[0]) }} AND occurred_at < {{ moment(evaluation.dated[1]) }}
+                    THEN occurred_at
+            END AS occurred_at
+        FROM {{ log() }}
+    ) AS dated
+    {{ "GROUP BY GROUPING SETS ((), (warehouse))" if fleet }}
 )

@@ -24,10 +24,9 @@ coverage AS (
         (
             SELECT CAST(COUNT(*) AS INTEGER)
             FROM (
-                SELECT raw_user
-                FROM {{ log() }}
-                WHERE COALESCE(RTRIM(raw_user), '')
-                    <> COALESCE((SELECT user_name FROM this_session), CAST(CURRENT_USER AS VARCHAR(128)))
+                SELECT user_name
+                FROM (SELECT COALESCE(RTRIM(raw_user), '') AS user_name FROM {{ log() }}) AS named
+                WHERE NOT ({{ is_current_user("user_name") }})
                 LIMIT 1
             ) AS others
         ) AS shows_others,

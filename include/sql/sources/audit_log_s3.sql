@@ -5,9 +5,11 @@
     authentication failure |Mon, 21 May 2018 05:20:10:123|::ffff:10.49.42.138 |49152 |1234|dev |analyst |password |0|…
 
   Split here and not by the table, because lines have 9 to 21 fields or more, and database and user name are what
-  somebody typed: time and host stand before them, so a `|` or a line break in a name moves neither. The user name ends
-  where an authentication method and a duration follow, and in a line that a line break cut short, with the line; the
-  rest of such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as unreadable.
+  somebody typed: time and host stand before them, so a `|` or a line break in a name moves neither. The names end where
+  an authentication method and a duration follow. The last field before that is the user, all the rest the database: a
+  database may be called anything, to hide who is tried, but hardly a user that exists has a `|` in its name. In a line
+  that a line break cut short, each name has one field; the rest of such a line, and whatever else has no time and host,
+  comes with occurred_at NULL, to be counted as unreadable.
 -#}
 {%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
 {#- What follows the user name is counted from the authentication method, which a duration follows. -#}
@@ -18,6 +20,13 @@
         )
     )
 {%- endmacro -%}
+{#- Database and user name, with the last bar between them. #}
+{%- set names -%}
+    COALESCE(
+        NULLIF(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){5}(.*?[|][^|]*)[|][^|]*[|]\s*\d+\s*(?:[|]|$)', 1), ''),
+        {{ field(6) }} || '|' || {{ field(7) }}
+    )
+{%- endset -%}
 {%- set days = evaluation.scanned_days -%}
 {%- set cluster = evaluation.settings.cluster -%}
 SELECT
@@ -28,11 +37,8 @@ SELECT
         )
     ) AS occurred_at,
     {{ field(3) }} AS raw_host,
-    COALESCE(
-        NULLIF(RTRIM(REGEXP_EXTRACT(line, '(?s)^(?:[^|]*[|]){6}(.*?)[|][^|]*[|]\s*\d+\s*(?:[|]|$)', 1)), ''),
-        {{ field(7) }}
-    ) AS raw_user,
-    {{ field(6) }} AS raw_database,
+    RTRIM(REGEXP_EXTRACT({{ names }}, '([^|]*)$', 1)) AS raw_user,
+    RTRIM(REGEXP_EXTRACT({{ names }}, '(?s)^(.*)[|]', 1)) AS raw_database,
     {{ after_user(1) }} AS client_method,
     {{ after_user(11) }} AS client_driver,
     {{ after_user(9) }} AS client_application,

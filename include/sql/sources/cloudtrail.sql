@@ -6,9 +6,17 @@
   right. Errors that are not listed here count as refusals.
 
   The user is the database user that was asked for, else, as Redshift names them, the IAM user or role that asked; a
-  refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. All other
-  calls are there to show what the log covers.
+  refused call often comes without its parameters, and then counts for whichever cluster the monitor is about. As a call
+  that is granted later names the database user, the identity stands beside it. All other calls are there to show what
+  the log covers.
 -#}
+{%- set identity -%}
+    COALESCE(
+        'IAMR:' || useridentity.sessioncontext.sessionissuer.username,
+        'IAM:' || useridentity.username,
+        useridentity.arn
+    )
+{%- endset -%}
 {%- set days = evaluation.scanned_days -%}
 {%- set cluster = evaluation.settings.cluster -%}
 SELECT
@@ -35,13 +43,8 @@ SELECT
     END AS event,
     TRY(DATE_PARSE(eventtime, '%Y-%m-%dT%H:%i:%sZ')) AS occurred_at,
     sourceipaddress AS raw_host,
-    COALESCE(
-        JSON_EXTRACT_SCALAR(requestparameters, '$.dbUser'),
-        'IAMR:' || useridentity.sessioncontext.sessionissuer.username,
-        'IAM:' || useridentity.username,
-        useridentity.arn,
-        ''
-    ) AS raw_user,
+    COALESCE(JSON_EXTRACT_SCALAR(requestparameters, '$.dbUser'), {{ identity }}, '') AS raw_user,
+    {{ identity }} AS raw_identity,
     JSON_EXTRACT_SCALAR(requestparameters, '$.dbName') AS raw_database,
     CAST(NULL AS VARCHAR) AS client_method,
     CAST(NULL AS VARCHAR) AS client_driver,

@@ -10,13 +10,15 @@ events AS (
         occurred_at,
         {{ evaluation.counted_column ~ " AS counted," if evaluation.counted_column }}
         {{ "session_id," if not delivered }}
-        {{ "remote_host AS login_host," if login_host not in group() }}
+        {{ "raw_identity AS login_identity," if has_identity }}
+        {{ "remote_host AS login_host," if any_host }}
         {{ "warehouse AS login_warehouse," if fleet }}
         user_name AS login_name
         {%- for client in clients %},
         {{ client }}
         {%- endfor %}
-    {%- set kept = "event, occurred_at, " ~ ("session_id, " if not delivered else "") ~ clients | join(", ") %}
+    {%- set more = "session_id, " if not delivered else "raw_identity, " if has_identity else "" %}
+    {%- set kept = "event, occurred_at, " ~ more ~ clients | join(", ") %}
     FROM ({{ normalised(log(), kept) }}) AS normalised
     WHERE occurred_at >= {{ moment(evaluation.scan_start) }}
         AND (occurred_at < {{ end }}{{ " OR event = 'authenticated'" if not delivered }})

@@ -11,7 +11,7 @@ failures AS (
         ) AS replaced_at,
         {%- endif %}
         events.login_name,
-        {{ "events.login_host," if login_host not in group() }}
+        {{ "events.login_host," if any_host }}
         {%- for client in clients %}
         events.{{ client }},
         {%- endfor %}

@@ -1,8 +1,6 @@
 -- Who this very session is, as the log writes it. Its sign-in is the newest of its process, as numbers of processes
 -- recur, and comes after the interval, however long ago that was. Until the log shows it, the newest may be another
--- user's: then there is no row, and nobody is "own". The log puts IAM's prefix before the name, may put a group after
--- it, and cuts the whole at 50.
-{%- set written = "SUBSTRING({} || CAST(CURRENT_USER AS VARCHAR(128)) || ':', 1, 50)" %}
+-- user's: then there is no row, and nobody is "own".
 this_session AS (
     SELECT newest.user_name, newest.remote_host
     FROM (
@@ -13,12 +11,5 @@ this_session AS (
         FROM events
         WHERE event = 'authenticated' AND session_id = PG_BACKEND_PID()
     ) AS newest
-    WHERE newest.place = 1
-        AND (
-            {%- for prefix in ("",) + evaluation.FEDERATED %}
-            {%- set name = written.format("'" ~ prefix ~ "'") %}
-            SUBSTRING(newest.user_name || ':', 1, LENGTH({{ name }})) = {{ name }}
-            {{- " OR" if not loop.last }}
-            {%- endfor %}
-        )
+    WHERE newest.place = 1 AND ({{ is_current_user("newest.user_name") }})
 )

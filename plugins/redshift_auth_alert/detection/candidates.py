@@ -17,7 +17,7 @@ Row = list[Any]
 # Columns of the log, the same in every row; at least one row always comes.
 _LOG = (
     "source", "oldest_event_at", "newest_event_at", "all_failures", "shows_others", "unreadable_lines",
-    "known_since", "breaching_groups",
+    "known_since", "breaching_groups", "breaching_at_threshold",
 )  # fmt: skip
 # What the marks and the fleet's coverage follow from.
 _ONLY_READ = ("covered_warehouse", "breach_before_at")
@@ -93,9 +93,13 @@ def is_federated(user: str) -> bool:
 
 
 def may_be_locked_out(user: str, in_a_row: int, run: Evaluation) -> bool:
-    """Return whether Redshift may have locked ``user`` after that many failures in a row: it locks no federated one."""
+    """Return whether Redshift may have locked ``user`` after that many failures in a row.
+
+    It locks no federated one, and nobody has a blank name.
+    """
     limit = run.settings.lockout_after
-    return run.source.locks_out and limit is not None and not is_federated(user) and in_a_row >= limit
+    has_password = user.strip() and not is_federated(user)
+    return bool(run.source.locks_out and limit is not None and has_password and in_a_row >= limit)
 
 
 def _looks_back(known_since: str, run: Evaluation) -> bool:

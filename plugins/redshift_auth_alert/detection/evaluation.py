@@ -17,7 +17,7 @@ from redshift_auth_alert.settings.monitors import Monitor
 from redshift_auth_alert.settings.sources import SOURCES, Source
 
 PARTS = 12
-# How many rows the statement returns at most: some tens of MB in the worker.
+# Rows: some tens of MB in the worker.
 CANDIDATES = 10_000
 
 
@@ -92,6 +92,7 @@ class Evaluation:
         source = choose_source(
             self.interval,
             started,
+            window=self.window,
             recent=settings.auto_recent,
             past=settings.past_source,
             retention=timedelta(days=settings.retention_days),
@@ -106,8 +107,8 @@ class Evaluation:
 
     @property
     def max_candidates(self) -> int:
-        """How many groups the statement returns at most."""
-        return CANDIDATES // len(self.thresholds)
+        """How many rows the statement returns at most, one for each group and threshold that it reached."""
+        return CANDIDATES
 
     @property
     def window(self) -> timedelta:
@@ -123,6 +124,12 @@ class Evaluation:
     def scanned_days(self) -> tuple[date, date]:
         """First and last day of files that may hold the scanned range: a first file also holds the day before."""
         return self.scan_start.date(), self.interval.last_day + timedelta(days=1)
+
+    @property
+    def dated(self) -> tuple[date, date]:
+        """From which day on, and before which, the events of the scanned days are."""
+        first, last = self.scanned_days
+        return first - timedelta(days=1), last + timedelta(days=1)
 
     @property
     def scanned_months(self) -> list[tuple[date, date]]:
@@ -208,20 +215,28 @@ def evaluate_run(monitor: Monitor, dag_run: DagRun) -> Evaluation:
 
 
 def choose_source(
-    interval: Interval, run_started: datetime, *, recent: str, past: str | None, retention: timedelta
+    interval: Interval,
+    run_started: datetime,
+    *,
+    window: timedelta,
+    recent: str,
+    past: str | None,
+    retention: timedelta,
 ) -> str:
-    """Return ``recent`` for an interval that lies wholly within ``retention`` before the run started, else ``past``.
+    """Return ``recent`` for an interval that lies within ``retention`` before the run started, else ``past``.
 
-    With a retention of 6 days, a run started on the 8th at 09:00 reads [2nd 09:00, 2nd 09:30) from ``recent``, and
-    [2nd 08:59, 2nd 09:30) from ``past``. Raises IntervalError where that is None.
+    The window before the interval must lie within it too, as counts at the interval's start reach back there. With a
+    retention of 6 days and a window of 30 minutes, a run started on the 8th at 09:00 reads [2nd 09:30, 2nd 10:00) from
+    ``recent``, and [2nd 09:29, 2nd 10:00) from ``past``. Raises IntervalError where that is None.
     """
     kept_from = run_started - retention
-    if interval.start >= kept_from:
+    if interval.start - window >= kept_from:
         return recent
     if past is None:
         raise IntervalError(
-            f"source auto: {interval} begins before {format_utc(kept_from)} UTC, from when on {recent} is relied on "
-            f"(retention_days: {retention.days}). audit_log_s3 reaches further back: name the Airflow connection to "
-            "Athena as athena_conn_id, with namespace for sys_connection_log_s3, or increase retention_days"
+            f"source auto: {interval} or the window before it begins before {format_utc(kept_from)} UTC, from when on "
+            f"{recent} is relied on (retention_days: {retention.days}). audit_log_s3 reaches further back: name the "
+            "Airflow connection to Athena as athena_conn_id, with namespace for sys_connection_log_s3, or increase "
+            "retention_days"
         )
     return past

@@ -37,9 +37,10 @@ class Coverage:
     """What the log ``source`` shows of the interval: the verdict, and in words why it is not ``seen``.
 
     ``shown`` is the part that it shows; None where it shows none.
-    ``unreadable_lines`` are lines of the scanned days that hold no event's time. ``reason`` names them too. A live log
-    is ``behind`` where its newest event lies before the interval's end: it shows more soon. A log of many warehouses is
-    seen as far as each of them is: of a ``fleet`` of which a part is unseen, the verdict is ``partial``.
+    ``unreadable_lines`` are lines of the scanned days that hold no time of these days or the day before. ``reason``
+    names them too. A live log is ``behind`` where its newest event lies before the interval's end: it shows more soon.
+    A log of many warehouses is seen as far as each of them is: of a ``fleet`` of which a part is unseen, the verdict is
+    ``partial``.
     """
 
     source: str
@@ -65,11 +66,17 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A sign-in of a group; ``warehouse`` is where, if the log holds many."""
+    """A sign-in of a group; ``warehouse`` is where, if the log holds many.
+
+    ``host`` is from where, unless the group names its host. ``host_failed`` says of one that got in whether that host
+    had failed before, as whatever user.
+    """
 
     at: datetime
     user: str
     warehouse: str | None = None
+    host: str | None = None
+    host_failed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,8 @@ class Details:
     """What the message shows of a group in full; times in UTC.
 
     ``parts`` are its failures in each of the equal parts of the interval, ``got_in`` is its first sign-in as a user
-    that it had failed as, ``first_login`` its first sign-in as any user. ``own_failures`` of its failures are the
+    that it had failed as (where it may come from any host: the first from a host that had failed, else the first),
+    ``first_login`` its first sign-in as any user. ``own_failures`` of its failures are the
     monitor's own, and they came from so many ``hosts``. A group that breached only before the interval
     has no ``first_breach_at``, and may have no failure. It is not ``known`` whether it signed in before where the log
     shows no sign-in of that time. ``warehouses`` counts those at which it failed, and ``top_warehouses`` are the five
@@ -178,8 +186,9 @@ class Totals:
     """Exact numbers of groups, named or not.
 
     ``new``, ``ongoing``, ``critical`` and ``admin`` ones, ``lockouts`` and ``strangers`` are among those reported as
-    breaching. ``unjudged`` groups breached at the lowest threshold in force, but did not come back from the query. They
-    count as reported: nobody knows whether they are ignored or ongoing.
+    breaching. ``unjudged`` groups breached at the monitor's threshold, but did not come back from the query. They count
+    as reported: nobody knows whether they are ignored or ongoing. Those that did not come back and reached only a
+    lower threshold, which is that of a few groups, do not count.
     """
 
     new: int = 0

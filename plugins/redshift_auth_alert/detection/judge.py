@@ -116,8 +116,8 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
     reported = judged[judged["outcome"] == "reported"]
     ongoing = int(reported["ongoing"].sum())
     threshold, most = (found["columns"].index(name) for name in ("threshold", "most_at_failure"))
-    lowest = run.thresholds[0]
-    came_back = sum(row[threshold] == lowest and row[most] >= lowest for row in found["rows"])
+    default = run.settings.threshold
+    came_back = sum(row[threshold] == default and row[most] >= default for row in found["rows"])
     return Totals(
         new=len(reported) - ongoing,
         ongoing=ongoing,
@@ -126,7 +126,7 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
         over=int(numbers.get("over", 0)),
         held_back=int(numbers.get("held_back", 0)),
         ignored=int(numbers.get("ignored", 0)),
-        unjudged=int(found["log"]["breaching_groups"]) - came_back,
+        unjudged=int(found["log"]["breaching_at_threshold"]) - came_back,
         lockouts=int(reported["lockout"].sum()),
         strangers=int(reported["stranger"].sum()),
     )
@@ -208,7 +208,11 @@ def _warehouses(row: Mapping[str, Any]) -> Iterator[FailedAt]:
 
 def _login(row: Mapping[str, Any], name: str) -> Login | None:
     at = _moment(row[f"{name}_at"])
-    return None if at is None else Login(at, row[f"{name}_user"], row.get(f"{name}_warehouse"))
+    if at is None:
+        return None
+    failed = row.get(f"{name}_host_failed")
+    host_failed = None if failed is None else bool(failed)
+    return Login(at, row[f"{name}_user"], row.get(f"{name}_warehouse"), row.get(f"{name}_host"), host_failed)
 
 
 def _moment(value: str | None) -> datetime | None:

@@ -13,6 +13,7 @@ from redshift_auth_alert.detection.candidates import is_federated
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Details
 from redshift_auth_alert.message.patterns import Likeness, likeness
+from redshift_auth_alert.message.words import shown
 
 RUNBOOK = "docs/runbook.md"
 BLANK = "<new password>"  # to be filled in. Redshift refuses it, so a command that is pasted as it is changes nothing
@@ -20,6 +21,8 @@ BLANK = "<new password>"  # to be filled in. Redshift refuses it, so a command t
 # names at 50 bytes, so one of that length may be another user's.
 _SAFE = re.compile(r"""(?!.*(--|  ))[A-Za-z0-9_.@+:/='"-]([A-Za-z0-9_.@+:/='" -]{0,47}[A-Za-z0-9_.@+:/='"-])?""")
 _QUOTED = 60  # columns that a quoted name may take
+# The owner of the account, who signs in as ever while others try it, must not be locked by a command pasted in haste.
+_OWNERS = "find out whether {host} is one of your hosts; if it is not, lock the user: see the runbook"
 
 Line = tuple[str, ...]  # words, none of which may be broken: a quoted name is one
 
@@ -110,6 +113,8 @@ def advise(breach: Breach, details: Details, run: Evaluation) -> Advice | None:
     if looks is None:
         return None
     if details.got_in:
+        if details.got_in.host_failed is False:
+            return Advice((_words(_OWNERS.format(host=shown(details.got_in.host or ""))),), "got-in")
         is_strange_host = breach.stranger and "remote_host" in breach.group
         return _lock(details.got_in.user, run, then="then block the address" if is_strange_host else "")
     case = next(each for each in CASES if each.holds(breach, details, looks))

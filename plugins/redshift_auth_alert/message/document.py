@@ -180,7 +180,11 @@ def _known(known: Known) -> dict[str, Any]:
 
 
 def _login(login: Login | None) -> dict[str, Any] | None:
-    return None if login is None else {"at": _time(login.at), "user": login.user, "warehouse": login.warehouse}
+    if login is None:
+        return None
+    sign_in = {"at": _time(login.at), "user": login.user, "warehouse": login.warehouse}
+    host = {"host": login.host, "host_failed": login.host_failed}
+    return sign_in | {name: value for name, value in host.items() if value is not None}
 
 
 def describe_interval(interval: Interval) -> dict[str, Any]:

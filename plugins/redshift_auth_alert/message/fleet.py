@@ -1,4 +1,4 @@
-"""Words for a log that holds many warehouses: at which of them a group failed and signed in."""
+"""Words for where: at which of many warehouses a group failed, and at which and from which host it signed in."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ def where_failed(details: Details, write: Callable[[str], str] = shown) -> str:
 
 
 def where_signed_in(login: Login, write: Callable[[str], str] = shown) -> str:
-    """Say at which warehouse somebody signed in, to be appended; '' where the log holds one."""
-    return "" if login.warehouse is None else f" at {write(login.warehouse)}"
+    """Say where a group signed in, to be appended: at which warehouse of many, and from which host.
+
+    Of a host, it says whether that had failed before, where that is known: who owns a tried account signs in too.
+    '' where the log holds one warehouse and the group names its host.
+    """
+    at = "" if login.warehouse is None else f" at {write(login.warehouse)}"
+    if login.host is None:
+        return at
+    failed = {True: ", which had failed too", False: ", which had not failed", None: ""}[login.host_failed]
+    return f"{at} from {write(login.host)}{failed}"
 
 
 def failed_at(breaches: Sequence[Breach]) -> list[str]:

@@ -120,7 +120,8 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     looks = likeness(breach, details)
     facts: list[Fact] = []
     if details.got_in:
-        facts.append(("GOT IN", f"{_login(details.got_in, run)}, which it had failed as"))
+        had_failed = ", after it had failed" if details.got_in.host is None else ""
+        facts.append(("GOT IN", _login(details.got_in, run) + had_failed))
     if looks:
         techniques = f" ({', '.join(looks.techniques)})" if looks.techniques else ""
         facts.append(("Looks like", looks.words + techniques))

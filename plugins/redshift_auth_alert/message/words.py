@@ -223,8 +223,8 @@ def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown
     if totals.unjudged:
         more = count_groups(totals.unjudged, run, "more ")
         lines.append(
-            f"{more} reached the threshold, beyond the {run.max_candidates:,} that the query returns: reported without "
-            "applying the ignore list, own thresholds and reminders."
+            f"{more} reached the threshold, beyond the {run.max_candidates:,} rows that the query returns: reported "
+            "without applying the ignore list, own thresholds and reminders."
         )
     if text := ignored(verdict, run, write):
         lines.append(text)

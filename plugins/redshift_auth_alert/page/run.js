@@ -99,7 +99,7 @@ function item(row, state, interval, settings) {
   if (!row.failures_over_time) return el("li", {}, title);
   const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" at ", name(what.warehouse)] : "", " at ", time(what.at)];
   const more = row.users_tried - row.top_users.length, at = row.warehouses, { got_in: got, first_login: first } = row;
-  const other = JSON.stringify(first) === JSON.stringify(got) ? null : first;
+  const other = ["at", "user", "warehouse", "host"].every((fact) => first?.[fact] === got?.[fact]) ? null : first;
   const users = row.top_users.map((user, place) => [place ? ", " : "", name(user.user), ` (${user.failures}` +
     `${row.admins.includes(user.user) ? ", an admin" : ""}${user.lockout ? ", may be locked out" : ""})`]);
   const facts = [
