@@ -23,7 +23,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from redshift_auth_alert.detection.candidates import read_candidates
+from redshift_auth_alert.detection.candidates import is_federated, read_candidates
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.verdict import fit_budget
 from redshift_auth_alert.message import words
@@ -45,6 +45,8 @@ FRAGMENTS = [
 ]  # fmt: skip
 names = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=6), max_size=3).map("".join)
 pairs = st.lists(names, min_size=2, max_size=2, unique=True)
+# Nobody has a blank name, and nobody who signs in by IAM is locked out: the second of a case's users may be.
+users = pairs.filter(lambda pair: bool(pair[1].strip()) and not is_federated(pair[1]))
 # Two names for each column: those of a host that got in, and those of one that did not.
 MARKERS = {column: (f"{column}-0", f"{column}-1") for column in COLUMNS}
 REAL_NAMES = {column: list(marks) for column, marks in MARKERS.items()}
@@ -202,7 +204,7 @@ class Case(NamedTuple):
 
 cases = st.builds(
     Case,
-    st.fixed_dictionaries(dict.fromkeys(COLUMNS, pairs)),
+    st.fixed_dictionaries(dict.fromkeys(COLUMNS, pairs) | {"user_name": users}),
     st.sampled_from(GROUPINGS),
     st.sampled_from(FORMS),
     st.booleans(),

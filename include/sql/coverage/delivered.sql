@@ -22,8 +22,8 @@ coverage AS (
             {{ warehouse ~ " AS warehouse," if fleet }}
             event,
             CASE
-                WHEN occurred_at >= {{ moment(evaluation.dated[0]) }} AND occurred_at < {{ moment(evaluation.dated[1]) }}
-                    THEN occurred_at
+                WHEN occurred_at < {{ moment(evaluation.dated[0]) }} THEN NULL
+                WHEN occurred_at < {{ moment(evaluation.dated[1]) }} THEN occurred_at
             END AS occurred_at
         FROM {{ log() }}
     ) AS dated

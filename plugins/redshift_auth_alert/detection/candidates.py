@@ -39,10 +39,11 @@ class Mark(IntFlag):
 class Candidates(TypedDict):
     """What the query found, ready for JSON: the ``log``'s columns, and one row per group and threshold.
 
-    Of a log that holds many warehouses, the coverage of each is judged already: all of it would take too much room.
-    A row may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates,
-    and None where ``rows`` holds them all. ``judged_by`` and ``reported_since`` are those of the run: what was left
-    out followed from them, so the check goes by them too.
+    The ``log`` counts the ``unjudged`` groups too: they breached at the monitor's threshold and did not come back. Of a
+    log that holds many warehouses, the coverage of each is judged already: all of it would take too much room. A row
+    may be shorter than ``columns``: the details at its end are left out. ``totals`` are those of all candidates, and
+    None where ``rows`` holds them all. ``judged_by`` and ``reported_since`` are those of the run: what was left out
+    followed from them, so the check goes by them too.
     """
 
     log: dict[str, Any]
@@ -70,9 +71,12 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         for client in run.CLIENTS:
             row[client] = row[client] and row[client][:_CLIENT_SHOWN]
     judged = [*run.settings.group_by, *BRIEF]
+    # Counted here, as the same rows may be judged at other thresholds too: make tune does.
+    came_back = sum(row["threshold"] == run.settings.threshold and row["first_breach_at"] is not None for row in named)
+    unjudged = int(log["breaching_at_threshold"]) - came_back
     columns = judged + [name for name in table["columns"] if name not in (*_LOG, *_ONLY_READ, *judged)]
     return {
-        "log": {name: log[name] for name in _LOG} | {"fleet": fleet},
+        "log": {name: log[name] for name in _LOG} | {"fleet": fleet, "unjudged": unjudged},
         "columns": columns,
         "rows": [[row[name] for name in columns] for row in named if row["threshold"] is not None],
         "totals": None,

@@ -40,13 +40,13 @@ _WORST = ("critical", "admin", "lockout", "stranger", "most_at_failure", "failur
 def judge_rows(found: Candidates, run: Evaluation) -> tuple[list[int], dict[str, int]]:
     """Return the places of the rows that count in ``found``, the worst first, and the totals of all."""
     judged = _judge(found, run)
-    return judged.index.tolist(), asdict(_count(judged, found, run))
+    return judged.index.tolist(), asdict(_count(judged, found))
 
 
 def judge_breaches(found: Candidates, run: Evaluation) -> tuple[tuple[Breach, ...], Totals]:
     """Return the breaches in ``found``, the worst first, and the totals of all candidates."""
     judged = _judge(found, run)
-    totals = Totals(**found["totals"]) if found["totals"] else _count(judged, found, run)
+    totals = Totals(**found["totals"]) if found["totals"] else _count(judged, found)
     columns = ["group", "outcome", "ongoing", "critical", "admin", "lockout", "stranger", "over", "entry"]
     judgements = judged[columns].reset_index(names="place")
     return tuple(_breach(found, run, row) for row in judgements.to_dict("records")), totals
@@ -111,13 +111,10 @@ def _ignore_entry(group: Mapping[str, str], critical: bool, run: Evaluation) -> 
     return first, False
 
 
-def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
+def _count(judged: pd.DataFrame, found: Candidates) -> Totals:
     numbers = judged["outcome"].value_counts()
     reported = judged[judged["outcome"] == "reported"]
     ongoing = int(reported["ongoing"].sum())
-    threshold, most = (found["columns"].index(name) for name in ("threshold", "most_at_failure"))
-    default = run.settings.threshold
-    came_back = sum(row[threshold] == default and row[most] >= default for row in found["rows"])
     return Totals(
         new=len(reported) - ongoing,
         ongoing=ongoing,
@@ -126,7 +123,7 @@ def _count(judged: pd.DataFrame, found: Candidates, run: Evaluation) -> Totals:
         over=int(numbers.get("over", 0)),
         held_back=int(numbers.get("held_back", 0)),
         ignored=int(numbers.get("ignored", 0)),
-        unjudged=int(found["log"]["breaching_at_threshold"]) - came_back,
+        unjudged=found["log"]["unjudged"],
         lockouts=int(reported["lockout"].sum()),
         strangers=int(reported["stranger"].sum()),
     )
