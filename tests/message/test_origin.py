@@ -83,10 +83,23 @@ def test_the_subject_says_what_matters_first() -> None:
         ),
         ({"new": 2, "critical": 1, "lockouts": 1}, "1 of 2 remote hosts GOT IN, 1 may have locked users out"),
         ({"new": 2_000, "critical": 1_500}, "1,500 of 2,000 remote hosts GOT IN"),
-        ({"new": 2, "admin": 1}, "1 tried an admin, 2 remote hosts failed to sign in"),
+        ({"new": 2, "critical": 2, "admin": 2}, "2 remote hosts GOT IN, 2 tried an admin"),
+        ({"new": 2, "admin": 1}, "1 of 2 remote hosts tried an admin"),
+        ({"new": 1, "admin": 1, "lockouts": 1}, "1 remote host tried an admin, may have locked users out"),
+        ({"new": 3, "lockouts": 2}, "2 of 3 remote hosts may have locked users out"),
         ({"new": 1}, "1 remote host failed to sign in"),
     ],
-    ids=["the only one", "the only one did more", "one of two", "many", "none got in", "none did more"],
+    ids=[
+        "the only one",
+        "the only one did more",
+        "one of two",
+        "many",
+        "all of them",
+        "none got in",
+        "the only one tried an admin",
+        "users that may be locked out",
+        "none did more",
+    ],
 )
 def test_the_subject_counts_no_host_twice(totals: dict[str, int], says: str) -> None:
     assert build_alert(make_verdict(**totals), make_run()).subject.endswith(f" Redshift: {says}")
@@ -96,13 +109,13 @@ def test_a_subject_that_is_too_long_keeps_who_got_in_and_the_warehouse() -> None
     verdict = make_verdict(new=10**6, critical=10**6, admin=10**6, lockouts=10**6)
     run = replace(make_run(environment="e" * 40), warehouse="sales-dwh")
     assert build_alert(verdict, run).subject == (
-        "[CRITICAL] (eeee..) sales-dwh: 1,000,000 of 1,000,000 remote hosts GOT IN, 1,000,000 tried an admin"
+        "[CRITICAL] (eeeeeeeeeeeeeeeee..) sales-dwh: 1,000,000 remote hosts GOT IN, 1,000,000 tried an admin"
     )
 
 
 def test_the_subject_and_the_text_say_how_many_may_have_locked_users_out() -> None:
     message = compose_alert(build_alert(make_verdict(make_breach(), lockouts=1), make_run()))
-    assert message.subject == "[ALERT] (test) Redshift: 1 may have locked users out, 1 remote host failed to sign in"
+    assert message.subject == "[ALERT] (test) Redshift: 1 remote host may have locked users out"
     assert "\nIt may have locked users out.\n" in message.body
 
 
@@ -112,9 +125,8 @@ def test_the_text_says_how_many_are_strangers() -> None:
 
 
 SAYS = (
-    "1 tried an admin, 1 may have locked users out, 3 hosts failed to sign in",
-    "1 tried an admin, 3 hosts failed to sign in",
-    "1 tried an admin, 3 hosts",
+    "1 of 3 hosts GOT IN, 1 tried an admin, 2 may have locked users out",
+    "1 of 3 hosts GOT IN, 1 tried an admin",
 )
 
 
@@ -123,9 +135,8 @@ SAYS = (
     [
         pytest.param("prod", "dwh", f"[CRITICAL] (prod) dwh: {SAYS[0]}", id="all of it"),
         pytest.param("e" * 25, "dwh", f"[CRITICAL] ({'e' * 25}) dwh: {SAYS[1]}", id="without locks"),
-        pytest.param("e" * 40, "w" * 17, f"[CRITICAL] ({'e' * 40}) {'w' * 17}: {SAYS[2]}", id="without verbs"),
-        pytest.param("e" * 40, "w" * 45, f"[CRITICAL] ({'e' * 11}..) {'w' * 45}: {SAYS[2]}", id="less environment"),
-        pytest.param("e" * 40, "w" * 64, f"[CRITICAL] (eeee..) {'w' * 50}..: {SAYS[2]}", id="less warehouse too"),
+        pytest.param("e" * 40, "w" * 17, f"[CRITICAL] ({'e' * 27}..) {'w' * 17}: {SAYS[1]}", id="less environment"),
+        pytest.param("e" * 40, "w" * 64, f"[CRITICAL] (eeee..) {'w' * 38}..: {SAYS[1]}", id="less warehouse too"),
     ],
 )
 def test_a_subject_is_shortened_from_what_matters_least(environment: str, warehouse: str, subject: str) -> None:
@@ -145,6 +156,6 @@ def test_every_subject_is_within_snss_limit_and_says_who_got_in(
     verdict = make_verdict(new=10**6, critical=critical, admin=admin, lockouts=lockouts)
     subject = build_alert(verdict, replace(make_run(environment=environment), warehouse=warehouse)).subject
     assert len(subject) <= SUBJECT_LIMIT == 99
-    assert (f": {critical:,} of 1,000,000 remote hosts GOT IN" in subject) is (critical > 0)
-    assert (f"{admin:,} tried an admin" in subject) is (admin > 0)
+    assert ("remote hosts GOT IN" in subject) is (critical > 0)
+    assert ("tried an admin" in subject) is (admin > 0)
     assert "1,000,000 remote hosts" in subject

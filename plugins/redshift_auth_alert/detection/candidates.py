@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntFlag
 from typing import Any, TypedDict
 
@@ -66,8 +66,9 @@ def read_candidates(table: dict[str, list[Any]], run: Evaluation) -> Candidates:
         of_warehouses = {row["covered_warehouse"]: row for row in named if row["covered_warehouse"] is not None}
         named = [row for row in named if row["covered_warehouse"] is None]
         log, fleet = named[0], asdict(judge_fleet(of_warehouses, run))
+    held_back_from = run.held_back_from
     for row in named:
-        row["marks"] = int(_marks(row, run))
+        row["marks"] = int(_marks(row, run, held_back_from))
         for client in run.CLIENTS:
             row[client] = row[client] and row[client][:_CLIENT_SHOWN]
     judged = [*run.settings.group_by, *BRIEF]
@@ -114,9 +115,9 @@ def _looks_back(known_since: str, run: Evaluation) -> bool:
     return not run.source.delivered or parse_utc(known_since) <= run.interval.start - timedelta(days=1)
 
 
-def _marks(row: Mapping[str, Any], run: Evaluation) -> Mark:
+def _marks(row: Mapping[str, Any], run: Evaluation, held_back_from: datetime) -> Mark:
     marks = Mark(0)
-    if row["breach_before_at"] is not None and parse_utc(row["breach_before_at"]) >= run.held_back_from:
+    if row["breach_before_at"] is not None and parse_utc(row["breach_before_at"]) >= held_back_from:
         marks |= Mark.REPORTED
     if row["known_since"] is not None and row["sign_ins"] == 0 and _looks_back(row["known_since"], run):
         marks |= Mark.STRANGER

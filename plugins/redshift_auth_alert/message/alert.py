@@ -9,7 +9,7 @@ from typing import Any
 
 from redshift_auth_alert.detection.evaluation import Evaluation
 from redshift_auth_alert.detection.findings import Breach, Totals, Verdict
-from redshift_auth_alert.message.words import count_groups
+from redshift_auth_alert.message.words import count_groups, locked_out
 
 SUBJECT_LIMIT = 99  # SNS takes less than 100 characters
 
@@ -98,21 +98,21 @@ def build_alert(verdict: Verdict, run: Evaluation) -> Alert:
 
 
 def _whats(totals: Totals, run: Evaluation) -> list[str]:
-    """Say what matters first, and then less and less of the rest."""
+    """Say how many groups did what, the worst first; then the same without who may be locked out."""
     groups = count_groups(totals.reported, run)
-    only = totals.reported == totals.critical == 1  # all that is said is of this one
-
-    def some(number: int, did: str) -> list[str]:
-        return [did if only else f"{number:,} {did}"] if number else []
-
-    admin, locked = some(totals.admin, "tried an admin"), some(totals.lockouts, "may have locked users out")
-    if totals.critical:
-        got_in = f"{'' if only else f'{totals.critical:,} of '}{groups} GOT IN"
-        says = [[got_in, *admin, *locked], [got_in, *admin]]
-    else:
-        count = f"{groups} failed to sign in"
-        says = [[*admin, *locked, count], [*admin, count], [*admin, groups]]
-    return [", ".join(each) for each in says]
+    facts = {
+        "GOT IN": totals.critical,
+        "tried an admin": totals.admin,
+        locked_out(run): totals.lockouts,
+    }
+    parts: list[str] = []
+    for did, number in facts.items():
+        if number and not parts:
+            parts.append(f"{'' if number == totals.reported else f'{number:,} of '}{groups} {did}")
+        elif number:
+            parts.append(did if totals.reported == 1 else f"{number:,} {did}")
+    shorter = parts[:-1] if totals.lockouts and len(parts) > 1 else parts
+    return [", ".join(each) for each in (parts, shorter)] if parts else [f"{groups} failed to sign in"]
 
 
 def write_subject(severity: str, environment: str, warehouse: str | None, *says: str) -> str:

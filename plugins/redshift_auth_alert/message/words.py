@@ -91,6 +91,11 @@ def time_of(moment: datetime, run: Evaluation) -> str:
     return f"{format_utc(moment)} UTC, {local:{'%H:%M:%S %Z' if same_day else '%Y-%m-%d %H:%M:%S %Z'}}"
 
 
+def locked_out(run: Evaluation) -> str:
+    """Say of a group that a user may be locked out: of a group by user, that is the user itself."""
+    return "may be locked out" if run.settings.group_by == ("user_name",) else "may have locked users out"
+
+
 def reached(settings: Settings) -> str:
     """Say what a group does that reaches the monitor's threshold."""
     return _REACHED[settings.count].format(f"{settings.threshold:,} or more")
@@ -112,7 +117,7 @@ def opening(verdict: Verdict, run: Evaluation) -> list[str]:
     facts = (
         (totals.critical, "GOT IN: signed in as a user that it had failed as."),
         (totals.admin, "tried to sign in as an admin."),
-        (totals.lockouts, "may have locked users out."),
+        (totals.lockouts, f"{locked_out(run)}."),
         (totals.strangers, "had no earlier sign-in in the log."),
     )
     only = totals.reported == 1
