@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint
-from hypothesis import given
-from hypothesis import strategies as st
 from moto.cloudformation import parsing
 from moto.kms.models import kms_backends
 
@@ -244,21 +242,6 @@ def test_what_names_no_monitor_is_refused(value: str) -> None:
 def takes(parameter: str, value: str) -> bool:
     """Whether a parameter of the template takes a value."""
     return re.fullmatch(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value) is not None
-
-
-@pytest.mark.parametrize("seconds", ["60", "300", "1800", "3600", "86400", "219900", "302400"])
-def test_whole_minutes_up_to_three_and_a_half_days_are_a_schedules_seconds(seconds: str) -> None:
-    assert (takes("ScheduleSeconds", seconds), takes("Monitors", f"sales:{seconds}")) == (True, True)
-
-
-@pytest.mark.parametrize("seconds", ["0", "30", "59", "61", "100", "3610", "1820", "060", "302460", "600000"])
-def test_no_other_seconds_are_taken_as_cloudwatch_would_refuse_the_alarm(seconds: str) -> None:
-    assert (takes("ScheduleSeconds", seconds), takes("Monitors", f"sales:{seconds}")) == (False, False)
-
-
-@given(st.integers(1, 310_000))
-def test_seconds_are_taken_as_they_divide(seconds: int) -> None:
-    assert takes("ScheduleSeconds", str(seconds)) == (seconds % 60 == 0 and seconds <= 302_400)
 
 
 def test_the_longest_name_that_a_monitor_may_have_is_taken_and_no_longer_one() -> None:

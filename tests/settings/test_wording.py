@@ -112,7 +112,7 @@ Refused = Callable[[str], str]
         ("sns_topic_arn: '{{ var.value.x | uper }}'", "not a Jinja template (No filter named 'uper'.)"),
         (
             "sns_topic_arn: '{{ topik }}'",
-            "sns_topic_arn is '{{ topik }}': topik is unknown in this template; it may use var and conn; valid: an ",
+            "sns_topic_arn is '{{ topik }}': topik is unknown in this template; it may use conn, dag, macros, params, ",
         ),
         ("sns_topic_arn: 'x {{ var.value.T }}'", "sns_topic_arn is 'x {{ var.value.T }}': not allowed"),
         (

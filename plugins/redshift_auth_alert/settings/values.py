@@ -60,6 +60,10 @@ def _standard_topic(value: object) -> object:
     return value
 
 
+# What Airflow gives each template, whatever the run.
+_IN_TEMPLATES = {"var", "conn", "dag", "macros", "params"}
+
+
 @lru_cache
 def _renders(value: str) -> str:
     """Check that Airflow can render a template: with a topic that it cannot, no failure could be reported either."""
@@ -69,8 +73,9 @@ def _renders(value: str) -> str:
         names = meta.find_undeclared_variables(Jinja(autoescape=True).parse(value))
     except TemplateSyntaxError as error:
         raise ValueError(f"not a Jinja template ({error.message})") from error
-    if unknown := sorted(names - {"var", "conn"}):
-        raise ValueError(f"{' and '.join(unknown)} is unknown in this template; it may use var and conn")
+    if unknown := sorted(names - _IN_TEMPLATES):
+        known = ", ".join(sorted(_IN_TEMPLATES))
+        raise ValueError(f"{' and '.join(unknown)} is unknown in this template; it may use {known}")
     return value
 
 
