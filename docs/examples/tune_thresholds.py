@@ -79,6 +79,7 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
         run = run.with_source(now)
         table = query(run.conn_id, statement(run, include))
         measured = read_candidates(table, run)
+        reminded = read_candidates(table, _reminding(run, remind, intervals))
         for threshold in THRESHOLDS:
             tried = _with(run, threshold=threshold)
             verdict = judge(measured, tried)
@@ -86,12 +87,15 @@ def tally(monitor: Monitor, intervals: Sequence[Interval], query: Query, include
                 break  # nor would a higher threshold have reported anybody
             found.alerts[interval.start.date(), threshold] += 1
             found.groups[threshold].update(name(breach.group) for breach in verdict.having("reported"))
-            reminding = replace(_with(tried, remind_every_minutes=remind), reported_since=intervals[0].start)
-            if judge(read_candidates(table, reminding), reminding).totals.reported:
+            if judge(reminded, _reminding(tried, remind, intervals)).totals.reported:
                 found.with_reminders[interval.start.date(), threshold] += 1
         if verdict.coverage.verdict == "unseen":  # which is the same at each threshold
             found.unseen.append(f"{interval}: {verdict.coverage.reason}")
     return found
+
+
+def _reminding(run: Evaluation, minutes: int, intervals: Sequence[Interval]) -> Evaluation:
+    return replace(_with(run, remind_every_minutes=minutes), reported_since=intervals[0].start)
 
 
 def _with(run: Evaluation, **changed: int) -> Evaluation:

@@ -106,7 +106,7 @@ def test_a_chat_shows_as_many_whole_groups_as_it_can_and_counts_the_others() -> 
     shown = written.count("• ")
     assert 5 < shown < 100
     assert written.endswith(f"... and {1_000 - shown} remote hosts more")
-    assert len(written) < 3_300
+    assert len(written) <= 3_000
 
 
 TICKS = [letter + "`" * 49 for letter in "abcde"]
@@ -140,6 +140,11 @@ def test_a_group_whose_line_does_not_fit_gets_a_short_one_and_the_next_go_on() -
     written = description(*many, *OTHERS)
     assert written.count("• `203.0.113.7` 999 failures, new, GOT IN\n") >= 1
     assert written.count("• ") == 8
+
+
+@given(st.lists(st.integers(1, 50), min_size=20, max_size=60))
+def test_a_chat_has_3000_characters_at_most(lengths: list[int]) -> None:
+    assert len(description(*[make_breach(group={"remote_host": "`" * length}) for length in lengths])) <= 3_000
 
 
 @pytest.mark.parametrize("number", [6, 1])

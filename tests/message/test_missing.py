@@ -43,8 +43,8 @@ Interval     2026-03-01 12:00:00 to 2026-03-01 12:30:00 UTC, seen in full
 Source       stl_connection_log
 
 Earlier runs failed. Some intervals within 2026-03-01 11:00:00 to 2026-03-01
-  12:00:00 UTC were not evaluated or not reported. Clear the failed tasks of
-  those runs.
+  12:00:00 UTC were not evaluated or not reported. In those runs, clear
+  query_auth_failures and the tasks after it.
 """
     )
 

@@ -163,7 +163,7 @@ def test_a_failed_run_names_the_task_the_reason_and_what_to_do(open_tab: Open) -
     page = text(open_tab(recorded_run(state="failed", tasks=tasks, reasons=reasons)))
     assert "✕ Failed: this interval was not evaluated" in page
     assert "query_auth_failures failed. the warehouse refused the sign-in: check user and password" in page
-    assert "clear the failed task" in page
+    assert "clear query_auth_failures and the tasks after it" in page
 
 
 def test_a_failed_task_without_a_reason_leads_to_its_log(open_tab: Open) -> None:

@@ -109,6 +109,7 @@ Refused = Callable[[str], str]
             "ARN, or a template such as {{ var.value.NAME }} in",
         ),
         ("sns_topic_arn: '{{ }}'", "sns_topic_arn is '{{ }}': not a Jinja template (Expected an expression, got "),
+        (f"sns_topic_arn: '{{{{ {'(' * 9_000}1 }}}}'", "not a Jinja template (nested too deeply)"),
         ("sns_topic_arn: '{{ var.value.x | uper }}'", "not a Jinja template (No filter named 'uper'.)"),
         (
             "sns_topic_arn: '{{ topik }}'",

@@ -294,6 +294,19 @@ def test_a_failure_that_is_reported_is_not_reported_again_because_that_cannot_be
     assert "The failure is reported, but that is not recorded" in caplog.text
 
 
+def test_a_failure_is_reported_though_the_record_of_failures_cannot_be_written(
+    dag: DAG, published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("API server: 503")
+
+    monkeypatch.setattr("redshift_auth_alert.tasks.run.add_failure", fail)
+    with pytest.raises(AirflowFailException, match="the failure is reported"):
+        report(dag)
+    assert len(published) == 1
+    assert "reported without a look at what was reported before" in caplog.text
+
+
 def test_a_task_that_was_killed_is_reported_without_a_reason_of_its_own(
     dag: DAG, published: list[dict[str, Any]]
 ) -> None:

@@ -321,3 +321,10 @@ def test_a_run_that_evaluates_or_publishes_nothing_does_not_report_that_it_works
     fails(-1)
     assert check(log, **settings)[0] == "no_alert"
     assert len(variables) == 1
+
+
+def test_what_a_cleared_run_had_taken_is_left_to_the_next_one_where_it_sees_nothing_now(check: Any) -> None:
+    fails(-1)
+    check(HEARTBEAT)
+    assert check([], when_unseen="warn")[0] == "no_alert"
+    assert succeeds(1) == span(-1, -1)

@@ -30,11 +30,16 @@ ignore: [{{remote_host: 203.0.113.0/24, reason: BI gateway}}]
 
 @pytest.fixture(scope="module")
 def attacked(warehouse: Warehouse) -> Iterator[Warehouse]:
-    """Three hours of one failure a minute from 04:10 two days ago, a burst of 60 the day after, and one ignored."""
+    """Three hours of one failure a minute from 04:10 two days ago, and a host that reaches only the lowest threshold.
+
+    The day after, a burst of 60, and one that is ignored.
+    """
     with warehouse.admin() as admin:
         admin.execute("BEGIN; CREATE TABLE kept AS TABLE earlier_events; COMMIT")
     for minute in range(180):
         warehouse.remember_failure(TWO_DAYS_AGO + (250 + minute) * MINUTE, "192.0.2.1", "admin")
+        if minute % 4 == 0:
+            warehouse.remember_failure(TWO_DAYS_AGO + (250 + minute) * MINUTE, "192.0.2.3", "admin")
     for second in range(60):
         at = TWO_DAYS_AGO + timedelta(days=1, hours=9, seconds=second)
         warehouse.remember_failure(at, "192.0.2.[2]", "admin")
@@ -77,6 +82,7 @@ def test_it_says_how_many_alerts_each_threshold_would_have_given_and_to_which_gr
     assert "in all 5 / 2 5 / 2 5 / 2 1 / 1 0 / 0" in said
     assert "192.0.2.1 4 4 4 0 0" in said
     assert "192.0.2.[2] 1 1 1 1 0" in said
+    assert "192.0.2.3 4 0 0 0 0" in said
     assert "203.0.113.9" not in said, "it is on the ignore list"
 
 

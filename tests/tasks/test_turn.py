@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowException
 
 from redshift_auth_alert.tasks import turn as module
 from redshift_auth_alert.tasks.turn import turn, variable_key
@@ -91,12 +92,25 @@ def test_a_task_goes_on_where_its_turn_cannot_be_given_back(
     assert "a_turn" in variables
 
 
-@pytest.mark.parametrize("value", ["null", "{", "[]", "{}", '{"turn": "one", "since": "yesterday"}'])
+SINCE = '{{"turn": "one", "since": "{}"}}'
+UNREADABLE = ["null", "{", "[]", "{}", SINCE.format("yesterday"), SINCE.format("2999-01-01")]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
 def test_a_turn_that_is_no_record_is_nobodys(variables: Variables, value: str) -> None:
     variables["a_turn"] = value
     with turn("a_turn"):
         pass
     assert variables == {}
+
+
+def test_a_task_does_not_wait_for_ever_where_variables_cannot_be_written(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(Variables, "set", lambda *_, **__: None)  # as Airflow 3.0.6 does, with a line in its log
+    with pytest.raises(AirflowException, match="the Airflow Variable a_turn, or it cannot be written"), turn("a_turn"):
+        pytest.fail("nobody has the turn")
 
 
 @pytest.mark.parametrize("length", [100, 225, 226, 1_000])

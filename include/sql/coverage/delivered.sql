@@ -1,6 +1,6 @@
 -- What the scanned days show. A role that can read the files sees everybody's events, so shows_others is always 1.
 -- A file holds events of its day and the day before. A line of any other time counts as unreadable: a line break in a
--- name may have forged it, and it must not hide that a file is late.
+-- name may have forged it. A forged line of the same days cannot be told from a real one.
 {%- if fleet %}
 -- A row for each warehouse, and one for all of them, which comes even where there is no event. The candidates join the
 -- latter.

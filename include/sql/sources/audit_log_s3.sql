@@ -7,9 +7,10 @@
   Split here and not by the table, because lines have 9 to 21 fields or more, and database and user name are what
   somebody typed: time and host stand before them, so a `|` or a line break in a name moves neither. The names end where
   an authentication method and a duration follow. The last field before that is the user, all the rest the database: a
-  database may be called anything, to hide who is tried, but hardly a user that exists has a `|` in its name. In a line
-  that a line break cut short, each name has one field; the rest of such a line, and whatever else has no time and host,
-  comes with occurred_at NULL, to be counted as unreadable.
+  database may be called anything, to hide who is tried, but hardly a user that exists has a `|` in its name. A name
+  that imitates a method and a duration cannot be told apart. In a line that a line break cut short, each name has one
+  field; the rest of such a line, and whatever else has no time and host, comes with occurred_at NULL, to be counted as
+  unreadable.
 -#}
 {%- macro field(number) -%} RTRIM(COALESCE(SPLIT_PART(line, '|', {{ number }}), '')) {%- endmacro -%}
 {#- What follows the user name is counted from the authentication method, which a duration follows. -#}

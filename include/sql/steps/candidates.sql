@@ -7,7 +7,7 @@ candidates AS (
         SELECT
             1 AS always,
             found.*,
-            -- The rows before the group, and one.
+            -- One more than the rows before the group.
             RANK() OVER (
                 ORDER BY below_threshold, kept_out, most_at_failure DESC, failures DESC, {{ group() }}
             ) AS place,

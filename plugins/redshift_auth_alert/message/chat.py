@@ -57,7 +57,7 @@ def write(alert: Alert) -> str:
             line += advice
         if len(line) > room - _KEPT_FOR_SHORT:
             line = _line(replace(breach, details=None), run)
-        if len(line) < room:
+        if len(line) + 3 <= room:
             room -= len(line) + 3
             lines.append(f"• {line}")
             named.append(breach)

@@ -145,7 +145,7 @@ def _measures(breach: Breach, details: Details, run: Evaluation) -> list[Fact]:
     if reached := _reached(breach, details, run):
         facts.append(("Threshold", reached))
     if details.first_login and not details.got_in:
-        facts.append(("Signed in", f"{_login(details.first_login, run)}, a user it had not failed as"))
+        facts.append(("Signed in", f"{_login(details.first_login, run)}; it had not failed as this user"))
     return facts
 
 

@@ -217,8 +217,8 @@ def notes(verdict: Verdict, run: Evaluation, write: Callable[[str], str] = shown
         lines.append("This interval failed before and is now evaluated.")
     elif run.missing:
         lines.append(
-            f"Earlier runs failed. Some intervals within {run.missing} were not evaluated or not reported. Clear the "
-            "failed tasks of those runs."
+            f"Earlier runs failed. Some intervals within {run.missing} were not evaluated or not reported. In those "
+            "runs, clear query_auth_failures and the tasks after it."
         )
     if totals.held_back:
         period = timedelta(minutes=run.settings.remind_every_minutes or 0)

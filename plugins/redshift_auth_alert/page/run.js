@@ -34,7 +34,7 @@ function failure(task, reason, summary) {
         : "Failed: this interval was not evaluated";
   return el("section", { class: "failed" }, el("h1", {}, `✕ ${what}`),
     el("p", {}, `${task} failed. ${reason ? printable(reason) : "It left no reason. Its log says more."}`),
-    el("p", {}, "The report of this failure says what to do. Most often: fix the cause, then clear the failed task."));
+    el("p", {}, "The report of this failure says what to do. Most often: fix the cause, then clear query_auth_failures and the tasks after it."));
 }
 
 function show(facts, alert) {
@@ -68,8 +68,7 @@ function sentence({ settings, groups, failures, coverage }) {
     ? ", or their own threshold," : ""} within ${count(settings.window_minutes, "minute")}`;
   const all = failures === undefined ? "" : ` The log shows ${count(failures, "failure")} of anybody in this interval.`;
   const silent = [[groups.over, "quiet again"], [groups.held_back, "already reported and held back"],
-    [groups.ignored, "ignored"]]
-    .map(([number, what]) => number ? ` ${number} ${what}.` : "").join("");
+    [groups.ignored, "ignored"]].map(([number, what]) => number ? ` ${number} ${what}.` : "").join("");
   if (groups.reported) {
     return `▲ ${count(groups.reported, unit)}${groups.reported > 1 ? " each" : ""} reached the threshold of ${limit}. ` +
       (groups.critical ? `${groups.critical} GOT IN.` : "None got in.") + silent + all;
@@ -97,10 +96,11 @@ function item(row, state, interval, settings) {
   const title = el("h3", {}, group(row.group), ` ${count(row.failures, "failure")} `, el("span", { class: "state" }, state),
     row.over && state !== "over" ? ", over " : " ", row.critical ? el("strong", {}, "GOT IN") : "");
   if (!row.failures_over_time) return el("li", {}, title);
-  const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" at ", name(what.warehouse)] : "", " at ", time(what.at)];
-  const more = row.users_tried - row.top_users.length, at = row.warehouses, { got_in: got, first_login: first } = row;
-  const other = ["at", "user", "warehouse", "host"].every((fact) => first?.[fact] === got?.[fact]) ? null : first;
-  const users = row.top_users.map((user, place) => [place ? ", " : "", name(user.user), ` (${user.failures}` +
+  const login = (what) => what && ["as ", name(what.user), what.warehouse ? [" at ", name(what.warehouse)] : "", what.host ? [" from ",
+    name(what.host), { true: ", which had failed too", false: ", which had not failed" }[what.host_failed] ?? ""] : "", " at ", time(what.at)];
+  const more = row.users_tried - row.top_users.length, at = row.warehouses, { got_in: got, first_login: first } = row,
+    other = ["at", "user", "warehouse", "host"].every((fact) => first?.[fact] === got?.[fact]) ? null : first,
+    users = row.top_users.map((user, place) => [place ? ", " : "", name(user.user), ` (${user.failures}` +
     `${row.admins.includes(user.user) ? ", an admin" : ""}${user.lockout ? ", may be locked out" : ""})`]);
   const facts = [
     ["Got in", login(got) ?? "no: no sign-in as a user that it had failed as", got ? "breach" : ""],

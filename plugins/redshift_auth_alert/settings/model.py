@@ -192,7 +192,7 @@ class Settings(SingleSettings):
                 f"sns_topic_arn is {topic!r}: only a monitor file may hold a template; valid: an SNS topic ARN"
             )
         others = {name for name in _PLACE if name in given and given[name] != getattr(self, name)}
-        if "conn_id" in others and self.user_parameter:
+        if isinstance(given.get("conn_id"), str) and "conn_id" in others and self.user_parameter:
             other = written(given["conn_id"])
             problems.append(
                 f"conn_id is {other}: user_parameter and password_parameter belong to the monitor's connection "

@@ -73,6 +73,8 @@ def _renders(value: str) -> str:
         names = meta.find_undeclared_variables(Jinja(autoescape=True).parse(value))
     except TemplateSyntaxError as error:
         raise ValueError(f"not a Jinja template ({error.message})") from error
+    except RecursionError as error:
+        raise ValueError("not a Jinja template (nested too deeply)") from error
     if unknown := sorted(names - _IN_TEMPLATES):
         known = ", ".join(sorted(_IN_TEMPLATES))
         raise ValueError(f"{' and '.join(unknown)} is unknown in this template; it may use {known}")
@@ -174,9 +176,9 @@ WarehouseNames = Annotated[
 ]
 MetricsNamespace = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,254}$"),  # as in deploy/template.yaml
+    Field(pattern=r"^[A-Za-z0-9_.#/-]{1,255}$"),
     AfterValidator(_not_of_aws),
-    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./-', of which a letter or digit is first"),
+    Valid("a CloudWatch namespace of 1 to 255 letters, digits and '_./#-'"),
 ]
 Topic = Annotated[
     str,

@@ -19,7 +19,7 @@ from redshift_auth_alert.settings.english import counted
 from redshift_auth_alert.tasks.metrics import measures, write_metrics
 from redshift_auth_alert.tasks.operators import EVALUATED, UNSEEN
 from redshift_auth_alert.tasks.origin import with_origin
-from redshift_auth_alert.tasks.record import take_missing
+from redshift_auth_alert.tasks.record import give_back_missing, take_missing
 from redshift_auth_alert.tasks.versions import AirflowFailException
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ def check_threshold(found: Candidates, run: Evaluation, ti: Any) -> str:
         raise AirflowFailException(unseen)
     _log(verdict, run)
     metrics = None if coverage.verdict == "unseen" else measures(verdict)
-    if unseen:  # leaves the record of failures, and what says that all was evaluated, as they are
+    if unseen:  # says neither that it works again nor that all was evaluated
+        give_back_missing(run)
         branch = _conclude(verdict, run, metrics, ti, evaluated=False)
         if fails and run.settings.dry_run:
             raise AirflowFailException(unseen)

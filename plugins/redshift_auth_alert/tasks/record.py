@@ -68,9 +68,7 @@ def add_failure(run: Evaluation, cause: str) -> Interval | None:
         return None
     with turn(f"{key}_turn"):
         before = _load(key, run)
-        taken = dict(before.taken)
-        # What the run was to report, but did not: it has failed since.
-        record = replace(before, missing=_span(before.missing, taken.pop(run.run_id, None)), taken=taken)
+        record = _given_back(before, run)
         missing = _span(record.missing, run.interval)
         reported = record.reported.get(cause)
         if reported and datetime.now(UTC) - reported >= AGAIN_AFTER:
@@ -117,6 +115,15 @@ def take_missing(run: Evaluation) -> Interval | None:
     return missing
 
 
+def give_back_missing(run: Evaluation) -> None:
+    """Leave what ``run`` has taken in an earlier try to another run, as it can no longer say that it works again."""
+    key = _key(run)
+    if key is None or run.run_id not in _load(key, run).taken:
+        return
+    with turn(f"{key}_turn"):
+        _given_back(_load(key, run), run).save()
+
+
 def forget_missing(run: Evaluation) -> None:
     """Forget what ``run`` has taken, as it is reported."""
     key = _key(run)
@@ -133,6 +140,11 @@ def cause_of(task_id: str, reason: str, topic: str) -> str:
     if len(text) > _LONGEST_CAUSE:  # the names at the end count too
         text = f"{text[:_LONGEST_CAUSE]} {hashlib.sha256(text.encode()).hexdigest()}"
     return f"{task_id} {topic} {text}"
+
+
+def _given_back(record: _Record, run: Evaluation) -> _Record:
+    taken = dict(record.taken)
+    return replace(record, missing=_span(record.missing, taken.pop(run.run_id, None)), taken=taken)
 
 
 def _key(run: Evaluation) -> str | None:

@@ -183,8 +183,13 @@ class Run:
             write_failed(settings, self._monitor.dag_id, run_type_of(context["dag_run"]))
         topic = context["task"].render_template(settings.sns_topic_arn, context)
         run, (task, reason) = self._run_or_none(context), _failed(context["ti"])
-        cause = cause_of(task, reason, topic)
-        missing = add_failure(run, cause) if run else None
+        cause, missing = cause_of(task, reason, topic), None
+        try:
+            missing = add_failure(run, cause) if run else None
+        except AirflowFailException:
+            raise
+        except Exception:  # whatever the record is good for, it must not keep a report back
+            log.warning("The failure is reported without a look at what was reported before", exc_info=True)
         run_id = context["ti"].run_id
         failure = build_failure(
             self._monitor,

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from airflow.exceptions import AirflowException
 from airflow.sdk import Variable
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ _WRITTEN = 1.0  # seconds from looking for a turn until one's name is written
 _HELD = 20.0  # seconds for which a turn is held
 # Whoever is named for longer was killed: time for a slow write, for the wait after it, and for the turn.
 _KEPT = timedelta(seconds=60)
+_LONGEST_WAIT = 300.0  # seconds, well before Airflow ends the task
 _LONGEST_KEY = 245  # so that a turn's, which has five characters more, is not longer than Airflow's 250
 
 
@@ -39,10 +41,18 @@ def variable_key(what: str, owner: str) -> str:
 
 @contextmanager
 def turn(name: str) -> Iterator[None]:
-    """Wait for the turn ``name``, and hold it for the block, which must end within 20 seconds."""
-    me = uuid.uuid4().hex
+    """Wait for the turn ``name``, and hold it for the block, which must end within 20 seconds.
+
+    Raises AirflowException after 5 minutes: on 3.0.6 a Variable that cannot be written is only a line in the log.
+    """
+    me, since = uuid.uuid4().hex, time.monotonic()
     while True:
         begin = time.monotonic()
+        if begin - since > _LONGEST_WAIT:
+            raise AirflowException(
+                f"no turn within {_LONGEST_WAIT / 60:.0f} minutes: other tasks hold the Airflow Variable {name}, or it "
+                "cannot be written"
+            )
         if _holder(name) is None:
             record = {"turn": me, "since": datetime.now(UTC).isoformat()}
             Variable.set(name, json.dumps(record), description="A task's turn; gone within a minute")
@@ -68,7 +78,7 @@ def _give_back(name: str, me: str) -> None:
 def _holder(name: str) -> str | None:
     try:
         record = json.loads(Variable.get(name, default=None) or "null")
-        holder, since = str(record["turn"]), datetime.fromisoformat(record["since"])
+        is_kept = datetime.fromisoformat(record["since"]) >= datetime.now(UTC) - _KEPT
+        return str(record["turn"]) if is_kept else None
     except (ValueError, TypeError, LookupError):  # there is none, or none that can be read
         return None
-    return holder if since >= datetime.now(UTC) - _KEPT else None
