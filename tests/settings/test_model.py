@@ -157,25 +157,6 @@ def test_a_run_that_reads_the_same_warehouse_has_the_monitors_name_of_it(overrid
     assert NAMED.for_run(override).warehouse == "sales"
 
 
-SIGNED_IN = {"conn_id": "sales", "user_parameter": "/sales/user", "password_parameter": "/sales/password"}
-
-
-def test_a_run_does_not_sign_in_through_another_connection_with_the_monitors_password() -> None:
-    own = Settings.model_validate(REQUIRED | SIGNED_IN)
-    with pytest.raises(SettingsError) as refused:
-        own.for_run({"conn_id": "ops"})
-    assert str(refused.value) == (
-        "run overrides: conn_id is 'ops': user_parameter and password_parameter belong to the monitor's connection "
-        "'sales'; give 'ops' a monitor file of its own"
-    )
-    assert own.for_run({"conn_id": "sales"}).conn_id == "sales"
-
-
-def test_an_override_of_the_connection_that_is_none_is_refused_as_such() -> None:
-    with pytest.raises(SettingsError, match="run overrides: conn_id is 5: not text"):
-        Settings.model_validate(REQUIRED | SIGNED_IN).for_run({"conn_id": 5})
-
-
 def test_times_are_read_with_their_zone() -> None:
     run = MONITOR.for_run({"start": "2026-03-01T13:00:00+01:00", "end": "2026-03-01T13:00:00Z"})
     assert (run.start, run.end) == (datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 13, tzinfo=UTC))

@@ -192,12 +192,6 @@ class Settings(SingleSettings):
                 f"sns_topic_arn is {topic!r}: only a monitor file may hold a template; valid: an SNS topic ARN"
             )
         others = {name for name in _PLACE if name in given and given[name] != getattr(self, name)}
-        if isinstance(given.get("conn_id"), str) and "conn_id" in others and self.user_parameter:
-            other = written(given["conn_id"])
-            problems.append(
-                f"conn_id is {other}: user_parameter and password_parameter belong to the monitor's connection "
-                f"{self.conn_id!r}; give {other} a monitor file of its own"
-            )
         refuse("run overrides", problems)
         own = self.model_dump() | ({"warehouse": None} if others else {})  # the name is then that of the other one
         return validated(RunSettings, own | given, "run overrides")
