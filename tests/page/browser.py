@@ -46,7 +46,14 @@ def open_window(context: BrowserContext, url: str) -> Window:
     return window
 
 
+# A group has no text before its first frame, as the browser then decides whether it is on the screen.
+DRAWN = """async (body) => {
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  return body.innerText;
+}"""
+
+
 def text(frame: FrameLocator) -> str:
     """The text of the page once it has read what it needs."""
     expect(frame.locator("#status")).not_to_have_text("Reading what this monitor found …")
-    return frame.locator("body").inner_text()
+    return str(frame.locator("body").evaluate(DRAWN))
