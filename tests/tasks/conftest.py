@@ -41,6 +41,13 @@ class Variables(dict[str, str]):
         self.pop(key, None)
 
 
+class OutletEvents(list[tuple[Any, Any]]):
+    """The events of a task's assets, found by the asset, which has no hash on Airflow 3.0.6."""
+
+    def __getitem__(self, asset: Any) -> Any:
+        return next(event for each, event in self if each == asset)
+
+
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
     from redshift_auth_alert.tasks import lockout, record, turn

@@ -16,7 +16,7 @@ from sandbox.log_files import ConnectionEvent
 from tests.conftest import NOON, ROOT, candidates, make_run
 from tests.detection.s3 import Logs
 from tests.detection.test_fleet import FLEET, QUIET, THIN, failures, stopped
-from tests.tasks.conftest import Pushed, Variables
+from tests.tasks.conftest import OutletEvents, Pushed, Variables
 
 HOUR = timedelta(hours=1)
 DOWN = {"down": stopped(-HOUR)}
@@ -24,13 +24,6 @@ LATE = {"late": stopped(timedelta())}
 NAMES_IT = "1 of 4 warehouses was not evaluated: down has stopped: its newest event is of 2026-03-01 11:00:00 UTC"
 QUIETS = {"sales": QUIET, "ops": QUIET, "lab": QUIET}
 Events = dict[str, list[ConnectionEvent]]
-
-
-class OutletEvents(list[tuple[Any, Any]]):
-    """The events of a task's assets, found by the asset, which has no hash on Airflow 3.0.6."""
-
-    def __getitem__(self, asset: Any) -> Any:
-        return next(event for each, event in self if each == asset)
 
 
 @pytest.fixture

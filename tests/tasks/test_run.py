@@ -20,7 +20,7 @@ from redshift_auth_alert.tasks.run import Run
 from redshift_auth_alert.tasks.versions import AirflowFailException, AirflowSkipException
 from tests.conftest import NOON, ROOT, TOPIC, make_run, measure
 from tests.detection.events import HEARTBEAT, MINUTE, Events, failures, sign_ins
-from tests.tasks.conftest import Variables
+from tests.tasks.conftest import OutletEvents, Variables
 
 START, END = NOON + 30 * MINUTE, NOON + 60 * MINUTE  # holds no multiple of 240 minutes
 DAY = timedelta(days=1)
@@ -247,7 +247,7 @@ def published(run: Any, **pushed: Any) -> dict[str, Any]:
     context_ = context(run_id="scheduled__1")
     pushed = {"document": {"kind": "alert"}, "metrics": {"Failures": 1}} | pushed
     context_["ti"].xcom_pull = lambda task_ids, key: pushed.get(key)
-    return context_ | {"outlet_events": {run.breaches: SimpleNamespace(extra=None)}}
+    return context_ | {"outlet_events": OutletEvents([(run.breaches, SimpleNamespace(extra=None))])}
 
 
 def test_an_alert_that_is_published_later_than_its_log_is_kept_counts_as_evaluated(written: list[str]) -> None:
