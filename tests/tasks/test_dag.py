@@ -281,30 +281,31 @@ def test_a_failure_is_reported_with_its_interval_and_the_run_stays_failed(
     assert call["message_attributes"]["severity"] == "failed"
 
 
-def test_a_failure_that_is_reported_is_not_reported_again_because_that_cannot_be_recorded(
-    dag: DAG, published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ("add_failure", "reported without a look at what was reported before"),
+        ("keep_reported", "The failure is reported, but that is not recorded"),
+    ],
+    ids=["before it is published", "after it is published"],
+)
+def test_a_failure_is_reported_once_though_its_record_cannot_be_written(
+    dag: DAG,
+    published: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    record: str,
+    says: str,
 ) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("API server: 503")
 
-    monkeypatch.setattr("redshift_auth_alert.tasks.run.keep_reported", fail)
+    monkeypatch.setattr(f"redshift_auth_alert.tasks.run.{record}", fail)
     with pytest.raises(AirflowFailException, match="the failure is reported"):
         report(dag)
     assert len(published) == 1
-    assert "The failure is reported, but that is not recorded" in caplog.text
-
-
-def test_a_failure_is_reported_though_the_record_of_failures_cannot_be_written(
-    dag: DAG, published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: Any) -> None:
-        raise RuntimeError("API server: 503")
-
-    monkeypatch.setattr("redshift_auth_alert.tasks.run.add_failure", fail)
-    with pytest.raises(AirflowFailException, match="the failure is reported"):
-        report(dag)
-    assert len(published) == 1
-    assert "reported without a look at what was reported before" in caplog.text
+    assert says in caplog.text
 
 
 def test_a_task_that_was_killed_is_reported_without_a_reason_of_its_own(
